@@ -1,0 +1,113 @@
+# Targets for people and for CI. `make` lists them. Needs Go, git, npm and a C compiler (for the race detector); everything
+# else is fetched or built, pinned and verified, and kept outside the tree (see `make assets`).
+# Works with GNU make from 3.81 on, the one of macOS.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+# What `go test` gets: make test PACKAGES=./internal/store/ TESTFLAGS="-run Digest -v"
+PACKAGES ?= ./...
+TESTFLAGS ?=
+BENCHFLAGS ?= -benchtime=1s
+# Where generated files go, below it as in the tree.
+GENERATED ?= .
+# What the image and the manifests are called: make docker-build IMAGE=registry.example/extension-operator:v1
+IMAGE ?= extension-operator:dev
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+# Each tool has a module file of its own: one for all of them does not resolve.
+CONTROLLER_GEN := go tool -modfile=hack/tools/controller-gen.mod controller-gen
+GOLANGCI_LINT := go tool -modfile=hack/tools/golangci-lint.mod golangci-lint
+KUSTOMIZE := go tool -modfile=hack/tools/kustomize.mod kustomize
+# Every program is built without cgo, and so from the same cached packages; only tests need it, for the race detector.
+# Prints the exports that put Nushell and the control plane into a shell's environment.
+ASSETS := CGO_ENABLED=0 go run ./hack/assets
+
+##@ Develop
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: generate
+generate: ## Generate the deepcopy functions of the API types
+	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/v1alpha1 output:object:dir=$(GENERATED)/api/v1alpha1
+
+.PHONY: manifests
+manifests: ## Generate the CRDs and the manager's RBAC role
+	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=$(GENERATED)/config/crd/bases
+	$(CONTROLLER_GEN) rbac:roleName=extension-manager paths=./internal/controller/... output:rbac:dir=$(GENERATED)/config/rbac
+
+.PHONY: fmt
+fmt: ## Format the Go code
+	gofmt -w .
+
+.PHONY: lint
+lint: ## Run golangci-lint
+	$(GOLANGCI_LINT) run
+
+##@ Check
+
+.PHONY: verify
+verify: verify-generated verify-format verify-manifests verify-architecture lint ## Check generated files, format, manifests, architecture and lint
+
+.PHONY: verify-generated
+verify-generated: # regenerates into a scratch folder and compares
+	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
+	$(MAKE) -s generate manifests GENERATED="$$scratch" && \
+	for file in $$(cd "$$scratch" && find . -type f); do \
+		diff -u "$$file" "$$scratch/$$file" || { echo "$$file is not what is generated: run make generate manifests"; exit 1; }; \
+	done
+
+.PHONY: verify-format
+verify-format:
+	@files=$$(gofmt -l .) && test -z "$$files" || { echo "not formatted, run make fmt: $$files"; exit 1; }
+
+.PHONY: verify-manifests
+verify-manifests: # that kustomize can build them; what they mean is for the tests
+	@$(KUSTOMIZE) build config/default >/dev/null
+	@$(KUSTOMIZE) build config/samples >/dev/null
+
+.PHONY: verify-architecture
+verify-architecture:
+	go test -count=1 ./test/architecture
+
+.PHONY: test
+test: ## Run every test with the race detector, against a real Nushell and API server
+	@exports=$$($(ASSETS)) && eval "$$exports" && go run ./hack/gotest -race -timeout=20m $(TESTFLAGS) $(PACKAGES)
+
+.PHONY: bench
+bench: ## Run the benchmarks
+	@exports=$$($(ASSETS)) && eval "$$exports" && go test -run='^$$' -bench=. -benchmem $(BENCHFLAGS) -timeout=30m $(PACKAGES)
+
+##@ Run
+
+.PHONY: quickstart
+quickstart: build ## Start everything on this machine with the sample Extensions (ONCE=1: check it and stop)
+	@CGO_ENABLED=0 go build -o bin/quickstart ./hack/quickstart && exec bin/quickstart $(if $(ONCE),--once)
+
+.PHONY: assets
+assets: ## Fetch or build Nushell and the control plane; print the exports for a shell
+	@$(ASSETS)
+
+##@ Build
+
+.PHONY: build
+build: ## Build bin/manager and bin/extension-sandbox, static
+	CGO_ENABLED=0 go build -ldflags '-s -w -X main.version=$(VERSION)' -o bin/manager ./cmd/manager
+	CGO_ENABLED=0 go build -ldflags '-s -w' -o bin/extension-sandbox ./cmd/extension-sandbox
+
+.PHONY: install-yaml
+install-yaml: ## Write dist/install.yaml: one file for kubectl apply
+	mkdir -p dist
+	$(KUSTOMIZE) build config/default > dist/install.yaml.tmp
+	sed 's|extension-operator:dev|$(IMAGE)|' dist/install.yaml.tmp > dist/install.yaml
+	rm dist/install.yaml.tmp
+
+.PHONY: docker-build
+docker-build: ## Build the container image IMAGE
+	docker build --build-arg VERSION=$(VERSION) --tag $(IMAGE) .
+
+.PHONY: clean
+clean: ## Remove what was built in the tree (the cache folder outside it stays)
+	rm -rf bin dist

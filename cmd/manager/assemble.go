@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"provisioning.dev/extension-operator/internal/catalog"
+	"provisioning.dev/extension-operator/internal/config"
+	"provisioning.dev/extension-operator/internal/controller"
+	"provisioning.dev/extension-operator/internal/load"
+	"provisioning.dev/extension-operator/internal/nushell"
+	"provisioning.dev/extension-operator/internal/sandbox"
+	"provisioning.dev/extension-operator/internal/store"
+)
+
+// parts are what the manager is made of.
+type parts struct {
+	runner    *nushell.Runner
+	libraries []*catalog.Library
+	loader    *load.Loader
+	wakes     *controller.Wakes
+}
+
+// assemble builds every part and adds what runs to mgr.
+func assemble(ctx context.Context, mgr ctrl.Manager, s config.Settings) (*parts, error) {
+	copies, err := store.Open(s.CacheDir)
+	if err != nil {
+		return nil, fmt.Errorf("open --cache-dir: %w", err)
+	}
+	box, err := sandbox.New(s.SandboxPath)
+	if err != nil {
+		return nil, err
+	}
+	p := &parts{}
+	p.runner = nushell.New(nushell.Options{
+		Nushell: s.NushellPath, Provisioning: s.ProvisioningPath, Sandbox: box, Limits: sandbox.DefaultLimits(),
+	})
+	p.loader, err = load.New(load.Options{
+		Runner: p.runner, Store: copies, CacheSize: s.CacheSize, Slots: s.LoadSlots,
+		Timeout: s.LoadTimeout, Log: ctrl.Log.WithName("load"), Now: time.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.wakes = controller.NewWakes()
+	if err := p.addLibraries(mgr, s, copies); err != nil {
+		return nil, err
+	}
+	if err := mgr.Add(p.loader); err != nil {
+		return nil, fmt.Errorf("add the loader: %w", err)
+	}
+	if err := p.reconciler(mgr).Setup(mgr, s.Workers); err != nil {
+		return nil, fmt.Errorf("set up the controller: %w", err)
+	}
+	p.sayToolchain(ctx)
+	return p, nil
+}

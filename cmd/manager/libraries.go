@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"provisioning.dev/extension-operator/internal/catalog"
+	"provisioning.dev/extension-operator/internal/config"
+	"provisioning.dev/extension-operator/internal/controller"
+	"provisioning.dev/extension-operator/internal/nushell"
+	"provisioning.dev/extension-operator/internal/resolve"
+	"provisioning.dev/extension-operator/internal/store"
+)
+
+// addLibraries makes a catalog of each --library and has it watched on every
+// replica, so that whoever becomes leader knows them already.
+func (p *parts) addLibraries(mgr ctrl.Manager, s config.Settings, copies *store.Store) error {
+	entries, err := config.ParseLibraries(s.Libraries)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		library, err := catalog.NewLibrary(catalog.Options{
+			Name: entry.Name, Dir: entry.Dir, Store: copies, Interval: s.LibraryInterval,
+			OnChange: p.wakes.Changed, OnSync: p.wakes.Synced,
+			Logger: ctrl.Log.WithName("catalog").WithValues("catalog", entry.Name),
+		})
+		if err != nil {
+			return err
+		}
+		if err := mgr.Add(library); err != nil {
+			return fmt.Errorf("add library %s: %w", entry.Name, err)
+		}
+		p.libraries = append(p.libraries, library)
+	}
+	return nil
+}
+
+func (p *parts) reconciler(mgr ctrl.Manager) *controller.Reconciler {
+	catalogs := make([]resolve.Catalog, len(p.libraries))
+	for i, library := range p.libraries {
+		catalogs[i] = library
+	}
+	return controller.New(controller.Options{
+		Client:   mgr.GetClient(),
+		Recorder: mgr.GetEventRecorder("extension-operator"),
+		Resolver: resolve.New(catalogs...),
+		Loader:   p.loader,
+		Wakes:    p.wakes,
+		Synced:   p.synced,
+		Now:      time.Now,
+	})
+}
+
+// synced is when the library that was read longest ago was last read whole; the
+// zero time while there is one that never was.
+func (p *parts) synced() time.Time {
+	oldest := time.Now() // without a library there is nothing to wait for
+	for _, library := range p.libraries {
+		if at := library.Synced(); at.Before(oldest) {
+			oldest = at
+		}
+	}
+	return oldest
+}
+
+// sayToolchain logs which nu was found. None is no reason not to start: the
+// objects say so, and nu may come later.
+func (p *parts) sayToolchain(ctx context.Context) {
+	log := ctrl.Log.WithName("setup")
+	tools, err := p.runner.Toolchain(ctx)
+	switch {
+	case err != nil:
+		log.Error(err, "Nushell is not available; Extensions will say so until it is")
+	case !nushell.Supported(tools.NushellVersion):
+		log.Info("WARNING: this version of Nushell is not one that the loading program was tested with",
+			"version", tools.NushellVersion, "supported", nushell.SupportedVersions)
+	default:
+		log.Info("Nushell found", "version", tools.NushellVersion, "digest", tools.Nushell)
+	}
+}

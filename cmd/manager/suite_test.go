@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/yaml"
+
+	"provisioning.dev/extension-operator/test/env"
+)
+
+// What every spec runs against: a real API server, a real nu and the real helper.
+var (
+	cluster *env.Cluster
+	nu      string
+	helper  string
+	// admin reads and writes past every cache, as kubectl does.
+	admin client.Client
+	// asManager is for a user with the shipped role and nothing else.
+	asManager *rest.Config
+)
+
+func TestManager(t *testing.T) {
+	RegisterFailHandler(Fail)
+	SetDefaultEventuallyTimeout(20 * time.Second)
+	SetDefaultEventuallyPollingInterval(20 * time.Millisecond)
+	SetDefaultConsistentlyDuration(time.Second)
+	RunSpecs(t, "Manager")
+}
+
+var _ = BeforeSuite(func() {
+	ctrl.SetLogger(zap.New(zap.WriteTo(GinkgoWriter)))
+	var err error
+	nu, err = env.Nushell()
+	Expect(err).NotTo(HaveOccurred())
+	helper, err = env.SandboxHelper()
+	Expect(err).NotTo(HaveOccurred())
+	cluster, err = env.Start()
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(func() { Expect(cluster.Stop()).To(Succeed()) })
+	admin, err = client.New(cluster.Config, client.Options{Scheme: scheme()})
+	Expect(err).NotTo(HaveOccurred())
+	asManager, err = cluster.AddUser("extension-manager")
+	Expect(err).NotTo(HaveOccurred())
+	grantShippedRole("extension-manager")
+})
+
+// grantShippedRole gives a user the role that config/rbac ships, so that a verb
+// that is missing there fails here.
+func grantShippedRole(user string) {
+	GinkgoHelper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "config", "rbac", "role.yaml"))
+	Expect(err).NotTo(HaveOccurred())
+	role := &rbacv1.ClusterRole{}
+	Expect(yaml.UnmarshalStrict(text, role)).To(Succeed())
+	Expect(admin.Create(context.Background(), role)).To(Succeed())
+	Expect(admin.Create(context.Background(), &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: role.Name},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
+	})).To(Succeed())
+}

@@ -1,0 +1,98 @@
+# BuildKit on containerd: buildkitd.toml, and the ConfigMap that brings it into Kubernetes.
+
+use ./check.nu
+
+# The optional values, with what they are when left out.
+const DEFAULTS = {
+    name: "buildkitd"
+    root: "/var/lib/buildkit"
+    addresses: ["unix:///run/buildkit/buildkitd.sock"]
+    tls_cert: ""
+    tls_key: ""
+    tls_ca: ""
+    containerd_socket: "/run/containerd/containerd.sock"
+    containerd_namespace: "buildkit"
+    snapshotter: "overlayfs"
+    platforms: []
+    max_parallelism: 4
+    cache_reserved: "10GB"
+    cache_max: "80%"
+    disk_free: "20%"
+    entitlements: []
+    registry_mirrors: {}
+    debug: false
+}
+
+# Makes `buildkitd.toml`, and a ConfigMap of the same text.
+export def configure [
+    values: record # nothing is required; README.md has the optional values
+]: nothing -> record<files: record, objects: list> {
+    let v = check complete $values [] $DEFAULTS
+    validate $v
+    let files = {buildkitd.toml: (daemon $v | to toml)}
+    {
+        files: $files
+        objects: [{
+            apiVersion: "v1"
+            kind: "ConfigMap"
+            metadata: {name: $v.name, labels: {app.kubernetes.io/name: "buildkitd"}}
+            data: $files
+        }]
+    }
+}
+
+def validate [v: record]: nothing -> nothing {
+    check name $v name containerd_namespace
+    check path $v root containerd_socket ...(check filled $v tls_cert tls_key tls_ca)
+    check together $v tls_cert tls_key tls_ca
+    check one-of $v [overlayfs native stargz] snapshotter
+    check pattern $v '(linux|windows)/[a-z0-9]+(/v[0-9])?' "a platform such as linux/arm64" platforms
+    check between $v 1 1024 max_parallelism
+    check pattern $v '[1-9][0-9]{0,5}(MB|GB|TB)|[1-9][0-9]?%' "a size such as 50GB or 20%" cache_reserved cache_max disk_free
+    check one-of $v ["network.host" "security.insecure" device] entitlements
+    validate-addresses $v
+    for mirror in ($v.registry_mirrors | transpose registry hosts) {
+        if ($mirror.hosts | describe) !~ '^list' or ($mirror.hosts | is-empty) {
+            check fail $"registry_mirrors has no list of hosts for ($mirror.registry)" "give one host or more"
+        }
+        let names = {registry_mirrors: ([$mirror.registry] ++ $mirror.hosts)}
+        check pattern $names '[a-z0-9]+([.-][a-z0-9]+)*(:[0-9]{1,5})?(/[a-z0-9._-]+)*' "registries such as docker.io" registry_mirrors
+    }
+}
+
+# Whoever reaches the daemon can run code on its machine, so a TCP address asks for certificates.
+def validate-addresses [v: record]: nothing -> nothing {
+    if ($v.addresses | is-empty) { check fail "addresses is empty" "give one address or more" }
+    check pattern $v 'unix:///[A-Za-z0-9._/-]+|tcp://[a-z0-9]+([.-][a-z0-9]+)*:[1-9][0-9]{0,4}' "an address such as unix:///run/buildkit/buildkitd.sock or tcp://0.0.0.0:1234" addresses
+    if $v.tls_cert == "" and ($v.addresses | any {|address| $address =~ '^tcp://' and $address !~ '^tcp://127\.0\.0\.1:' }) {
+        check fail "a tcp address needs tls_cert, tls_key and tls_ca" "set them, or listen on a unix socket"
+    }
+}
+
+# The daemon's configuration; what is absent stays at BuildKit's default.
+def daemon [v: record]: nothing -> record {
+    let tls = if $v.tls_cert == "" { {} } else { {tls: {cert: $v.tls_cert, key: $v.tls_key, ca: $v.tls_ca}} }
+    let platforms = if ($v.platforms | is-empty) { {} } else { {platforms: $v.platforms} }
+    let registries = $v.registry_mirrors | items {|registry, hosts| {$registry: {mirrors: $hosts}} } | into record
+    {
+        debug: $v.debug
+        root: $v.root
+        insecure-entitlements: $v.entitlements
+        grpc: ({address: $v.addresses} | merge $tls)
+        worker: {
+            oci: {enabled: false}
+            containerd: ({
+                enabled: true
+                address: $v.containerd_socket
+                namespace: $v.containerd_namespace
+                snapshotter: $v.snapshotter
+                max-parallelism: $v.max_parallelism
+                gc: true
+                reservedSpace: $v.cache_reserved
+                maxUsedSpace: $v.cache_max
+                minFreeSpace: $v.disk_free
+            } | merge $platforms)
+        }
+        registry: $registries
+    }
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package cache is a bounded memo with one flight per key: however many ask for
+// a value at once, it is made once, and never under the cache's lock. A memo is
+// never the truth: it may be empty or cleared at any time.
+package cache
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/sync/singleflight"
+)
+
+// Cache remembers at most a fixed number of values, the least recently used
+// going first. It is safe for concurrent use.
+type Cache[V any] struct {
+	memo    *lru.Cache[string, V]
+	flights singleflight.Group
+	hits    atomic.Uint64
+}
+
+// New makes a Cache of size entries; size must be at least 1.
+func New[V any](size int) (*Cache[V], error) {
+	memo, err := lru.New[string, V](size)
+	if err != nil {
+		return nil, fmt.Errorf("cache of %d entries: %w", size, err)
+	}
+	return &Cache[V]{memo: memo}, nil
+}
+
+// Get returns what is remembered under key, and marks it as used.
+func (c *Cache[V]) Get(key string) (V, bool) {
+	v, ok := c.memo.Get(key)
+	if ok {
+		c.hits.Add(1)
+	}
+	return v, ok
+}
+
+// Do starts to make the value of key, or joins whoever makes it already. Make
+// runs once per flight in a goroutine of its own and says whether its value may
+// be remembered. The channel receives the value once.
+func (c *Cache[V]) Do(key string, produce func() (value V, remember bool)) <-chan V {
+	flight := c.flights.DoChan(key, func() (any, error) {
+		// A flight that ended between the caller's Get and here has left its value.
+		if v, ok := c.memo.Get(key); ok {
+			return v, nil
+		}
+		v, remember := produce()
+		if remember {
+			c.memo.Add(key, v)
+		}
+		return v, nil
+	})
+	out := make(chan V, 1)
+	go func() {
+		result := <-flight
+		v, _ := result.Val.(V) // a V that is an interface may be nil
+		out <- v
+	}()
+	return out
+}
+
+// Forget drops one key; a flight under way is not disturbed.
+func (c *Cache[V]) Forget(key string) { c.memo.Remove(key) }
+
+// Clear drops everything that is remembered and returns how much that was.
+func (c *Cache[V]) Clear() int {
+	n := c.memo.Len()
+	c.memo.Purge()
+	return n
+}
+
+// Len is the number of remembered values.
+func (c *Cache[V]) Len() int { return c.memo.Len() }
+
+// Hits counts the Gets that found something.
+func (c *Cache[V]) Hits() uint64 { return c.hits.Load() }

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cache_test
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	"go.uber.org/goleak"
+
+	"provisioning.dev/extension-operator/internal/cache"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func newCache(g Gomega, size int) *cache.Cache[int] {
+	c, err := cache.New[int](size)
+	g.Expect(err).NotTo(HaveOccurred())
+	return c
+}
+
+// remembered makes a produce that gives v and has it remembered.
+func remembered(v int) func() (int, bool) { return func() (int, bool) { return v, true } }
+
+func TestNewRefusesASizeBelowOne(t *testing.T) {
+	for _, size := range []int{0, -1} {
+		_, err := cache.New[int](size)
+		NewWithT(t).Expect(err).To(MatchError(ContainSubstring("cache of %d entries", size)))
+	}
+}
+
+func TestTheLeastRecentlyUsedGoesFirst(t *testing.T) {
+	g := NewWithT(t)
+	c := newCache(g, 3)
+	for i, key := range []string{"a", "b", "c"} {
+		g.Expect(<-c.Do(key, remembered(i))).To(Equal(i))
+	}
+	_, found := c.Get("a")
+	g.Expect(found).To(BeTrue())
+	<-c.Do("d", remembered(3))
+
+	_, found = c.Get("b")
+	g.Expect(found).To(BeFalse(), "b was used longest ago")
+	for key, want := range map[string]int{"a": 0, "c": 2, "d": 3} {
+		v, found := c.Get(key)
+		g.Expect(found).To(BeTrue(), key)
+		g.Expect(v).To(Equal(want))
+	}
+	g.Expect(c.Len()).To(Equal(3))
+	for i := range 1000 {
+		<-c.Do(fmt.Sprint(i), remembered(i))
+		g.Expect(c.Len()).To(Equal(3))
+	}
+}
+
+func TestManyAskersOneFlight(t *testing.T) {
+	g := NewWithT(t)
+	c := newCache(g, 8)
+	var made atomic.Int32
+	release := make(chan struct{})
+	var askers sync.WaitGroup
+	var asked sync.WaitGroup
+	values := make(chan int, 64)
+	for range 64 {
+		asked.Add(1)
+		askers.Go(func() {
+			flight := c.Do("key", func() (int, bool) {
+				made.Add(1)
+				<-release
+				return 7, true
+			})
+			asked.Done()
+			values <- <-flight
+		})
+	}
+	asked.Wait()
+	close(release)
+	askers.Wait()
+	close(values)
+	for v := range values {
+		g.Expect(v).To(Equal(7))
+	}
+	g.Expect(made.Load()).To(BeEquivalentTo(1))
+}
+
+// Whoever asks between the end of a flight and the look at the memo must not
+// make the value again.
+func TestAskersThatComeLateFindTheValue(t *testing.T) {
+	g := NewWithT(t)
+	c := newCache(g, 8)
+	var made atomic.Int32
+	var askers sync.WaitGroup
+	for range 64 {
+		askers.Go(func() {
+			<-c.Do("key", func() (int, bool) { made.Add(1); return 7, true })
+		})
+	}
+	askers.Wait()
+	g.Expect(made.Load()).To(BeEquivalentTo(1))
+}
+
+func TestAValueThatMayNotBeRememberedIsMadeAgain(t *testing.T) {
+	g := NewWithT(t)
+	c := newCache(g, 8)
+	for i := range 3 {
+		g.Expect(<-c.Do("key", func() (int, bool) { return i, false })).To(Equal(i))
+		_, found := c.Get("key")
+		g.Expect(found).To(BeFalse())
+	}
+	g.Expect(c.Len()).To(BeZero())
+}
+
+func TestForgetAndClear(t *testing.T) {
+	g := NewWithT(t)
+	c := newCache(g, 8)
+	for i, key := range []string{"a", "b", "c"} {
+		<-c.Do(key, remembered(i))
+	}
+	c.Forget("a")
+	c.Forget("never there")
+	_, found := c.Get("a")
+	g.Expect(found).To(BeFalse())
+	g.Expect(c.Clear()).To(Equal(2))
+	g.Expect(c.Clear()).To(BeZero())
+	g.Expect(c.Len()).To(BeZero())
+}
+
+func TestForgetAndClearDisturbNoFlight(t *testing.T) {
+	for name, drop := range map[string]func(*cache.Cache[int]){
+		"Forget": func(c *cache.Cache[int]) { c.Forget("key") },
+		"Clear":  func(c *cache.Cache[int]) { c.Clear() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			c := newCache(g, 8)
+			started, release := make(chan struct{}), make(chan struct{})
+			first := c.Do("key", func() (int, bool) {
+				close(started)
+				<-release
+				return 7, true
+			})
+			<-started
+			drop(c)
+			second := c.Do("key", func() (int, bool) { return 8, true })
+			close(release)
+			g.Expect(<-first).To(Equal(7))
+			g.Expect(<-second).To(Equal(7), "one flight per key, whatever is forgotten meanwhile")
+			v, found := c.Get("key")
+			g.Expect(found).To(BeTrue())
+			g.Expect(v).To(Equal(7))
+		})
+	}
+}
+
+func TestASlowFlightBlocksNoOtherKey(t *testing.T) {
+	g := NewWithT(t)
+	c := newCache(g, 2)
+	started, release := make(chan struct{}), make(chan struct{})
+	slow := c.Do("slow", func() (int, bool) {
+		close(started)
+		<-release
+		return 1, true
+	})
+	<-started
+	for i := range 100 {
+		g.Expect(<-c.Do(fmt.Sprint(i), remembered(i))).To(Equal(i))
+		_, found := c.Get("slow")
+		g.Expect(found).To(BeFalse())
+	}
+	g.Expect(c.Clear()).To(Equal(2))
+	close(release)
+	g.Expect(<-slow).To(Equal(1))
+}
+
+func TestAnAskerMayLeave(t *testing.T) {
+	g := NewWithT(t)
+	c := newCache(g, 2)
+	_ = c.Do("key", remembered(1)) // nobody receives; goleak sees whether that holds a goroutine
+	g.Eventually(c.Len).Should(Equal(1))
+}
+
+func TestHitsCountTheGetsThatFound(t *testing.T) {
+	g := NewWithT(t)
+	c := newCache(g, 2)
+	c.Get("key")
+	<-c.Do("key", remembered(1))
+	g.Expect(c.Hits()).To(BeZero())
+	c.Get("key")
+	c.Get("key")
+	g.Expect(c.Hits()).To(BeEquivalentTo(2))
+}
+
+func TestANilInterfaceIsAValue(t *testing.T) {
+	g := NewWithT(t)
+	c, err := cache.New[error](2)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(<-c.Do("key", func() (error, bool) { return nil, true })).To(BeNil())
+}
+
+// Everything at once, for the race detector; what is found is always the key's own.
+func TestConcurrentUse(t *testing.T) {
+	g := NewWithT(t)
+	c := newCache(g, 4)
+	var wrong atomic.Int32
+	var users sync.WaitGroup
+	for u := range 8 {
+		users.Go(func() {
+			for i := range 500 {
+				n := (u + i) % 9
+				key := fmt.Sprint(n)
+				switch i % 5 {
+				case 0:
+					c.Forget(key)
+				case 1:
+					if v, found := c.Get(key); found && v != n {
+						wrong.Add(1)
+					}
+				case 2:
+					c.Len()
+				default:
+					if v := <-c.Do(key, func() (int, bool) { return n, i%2 == 0 }); v != n {
+						wrong.Add(1)
+					}
+				}
+			}
+		})
+	}
+	for range 50 {
+		c.Clear()
+	}
+	users.Wait()
+	g.Expect(wrong.Load()).To(BeZero())
+	g.Expect(c.Len()).To(BeNumerically("<=", 4))
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	api "provisioning.dev/extension-operator/api/v1alpha1"
+	"provisioning.dev/extension-operator/internal/extension"
+	"provisioning.dev/extension-operator/internal/status"
+)
+
+// conclude writes the outcome, if it says anything new, and then lets go of what
+// the attempt was waiting for: never before, so that a failed write costs a
+// write and no load.
+func (r *Reconciler) conclude(ctx context.Context, a *attempt) (ctrl.Result, error) {
+	if a.silent {
+		return ctrl.Result{RequeueAfter: a.again}, nil
+	}
+	written, err := r.write(ctx, a, status.Compute(a.ext, a.outcome))
+	if err != nil || !written {
+		a.rec.backoff.expire()
+		return ctrl.Result{RequeueAfter: staleRead}, err
+	}
+	r.settle(a)
+	return ctrl.Result{RequeueAfter: a.again}, nil
+}
+
+// settle prepares the next attempt: by backoff, by an event, or not at all.
+func (r *Reconciler) settle(a *attempt) {
+	if w := a.rec.waiting; w != nil && w.flight.Ended() {
+		a.rec.waiting = nil
+	}
+	retry := a.outcome.Fault != nil && a.outcome.Class() == extension.Retryable
+	waits := a.outcome.Fault != nil && a.outcome.Class() == extension.Waiting
+	r.Wakes.awaitSync(a.key, waits)
+	switch {
+	case retry:
+		a.again = a.rec.backoff.next(a.ext.Generation, a.token, a.outcome.Now)
+	case !a.outcome.Loading:
+		a.rec.backoff = backoff{}
+	}
+}
+
+// write patches the status where it differs. It is not written, without an
+// error, when the object has changed meanwhile: the change brings it back here.
+func (r *Reconciler) write(ctx context.Context, a *attempt, desired api.ExtensionStatus) (written bool, err error) {
+	if equality.Semantic.DeepEqual(a.ext.Status, desired) {
+		return true, nil
+	}
+	updated := a.ext.DeepCopy()
+	updated.Status = desired
+	err = r.patch(ctx, a, updated)
+	switch {
+	case err == nil:
+	case apierrors.IsConflict(err):
+		return false, nil
+	case apierrors.IsNotFound(err):
+		return true, nil
+	case apierrors.IsInvalid(err):
+		return r.writeRefused(ctx, a, err)
+	default:
+		return false, fmt.Errorf("write status: %w", err)
+	}
+	if event, worth := status.Transition(a.ext.Status, desired); worth {
+		r.Recorder.Eventf(a.ext, nil, event.Type, event.Reason, "Load", "%s", event.Message)
+	}
+	return true, nil
+}
+
+// patch sends one merge patch that holds only what differs and applies only to
+// the version that was read.
+func (r *Reconciler) patch(ctx context.Context, a *attempt, updated *api.Extension) error {
+	base := client.MergeFromWithOptions(a.ext, client.MergeFromWithOptimisticLock{})
+	if err := r.Client.Status().Patch(ctx, updated, base); err != nil {
+		return err
+	}
+	a.rec.writtenFrom = ""
+	if updated.ResourceVersion != a.ext.ResourceVersion {
+		a.rec.writtenFrom = a.ext.ResourceVersion
+	}
+	return nil
+}
+
+// writeRefused tells, with as little as the API server can refuse, that it has
+// refused a status, and leaves it at that: the same status would be refused again.
+func (r *Reconciler) writeRefused(ctx context.Context, a *attempt, refused error) (bool, error) {
+	ctrl.LoggerFrom(ctx).Error(refused, "The API server refused the status; it is not tried again until something changes")
+	updated := a.ext.DeepCopy()
+	updated.Status.Conditions = status.Refused(a.ext, a.outcome.Now)
+	if err := r.patch(ctx, a, updated); err != nil && !apierrors.IsConflict(err) {
+		return false, fmt.Errorf("write minimal status: %w", client.IgnoreNotFound(err))
+	}
+	return true, nil
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package controller turns Extension objects into status: an object becomes a
+// Ref, resolve makes it a Plan, load makes it Loaded through the cache, status
+// says so in one patch. No reconcile ever waits for a load.
+package controller
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	api "provisioning.dev/extension-operator/api/v1alpha1"
+	"provisioning.dev/extension-operator/internal/extension"
+	"provisioning.dev/extension-operator/internal/load"
+	"provisioning.dev/extension-operator/internal/resolve"
+	"provisioning.dev/extension-operator/internal/status"
+)
+
+// Resolver finds what a Ref stands for.
+type Resolver interface {
+	Resolve(ctx context.Context, req resolve.Request) (extension.Resolution, error)
+}
+
+// Loader loads plans without making anybody wait.
+type Loader interface {
+	InputDigest(ctx context.Context, plan extension.Plan) (extension.Digest, error)
+	Load(req load.Request, notify func()) *load.Flight
+}
+
+// Options of the Reconciler; every field is required.
+type Options struct {
+	Client   client.Client
+	Recorder events.EventRecorder
+	Resolver Resolver
+	Loader   Loader
+	Wakes    *Wakes
+	// Synced is when the oldest of the catalogs was last read whole.
+	Synced func() time.Time
+	Now    func() time.Time
+}
+
+// Reconciler reconciles Extensions.
+type Reconciler struct {
+	Options
+	memory *memory
+}
+
+// New makes a Reconciler.
+func New(opts Options) *Reconciler { return &Reconciler{Options: opts, memory: newMemory()} }
+
+// How long things may take before something else is done about them.
+const (
+	// reloadInterval is the shortest time between two reloads of one object.
+	reloadInterval = 10 * time.Second
+	// slowLoad is when people are told that a load is under way.
+	slowLoad = 2 * time.Second
+	// staleRead is when to look again after the informer has not caught up.
+	staleRead = 50 * time.Millisecond
+	// defaultTimeout is spec.timeout where an object has none.
+	defaultTimeout = 30 * time.Second
+)
+
+// Reconcile brings one Extension's status up to date: get it, see what is to be
+// done, resolve, load, and write what was found.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	ext := &api.Extension{}
+	if err := r.Client.Get(ctx, req.NamespacedName, ext); err != nil {
+		r.forget(req, err)
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	rec := r.memory.of(ext, r.Now())
+	if rec.unseen(ext) {
+		return ctrl.Result{RequeueAfter: staleRead}, nil
+	}
+	a := r.begin(ext, rec)
+	if a.rest() {
+		return ctrl.Result{RequeueAfter: a.again}, nil
+	}
+	r.suspend(a)
+	r.resolve(ctx, a)
+	r.identify(ctx, a)
+	r.compare(a)
+	r.load(a)
+	return r.conclude(ctx, a)
+}
+
+// forget drops what is known of an object that is gone. Deleting an Extension
+// needs nothing else: no catalog, no nu, no finalizer.
+func (r *Reconciler) forget(req ctrl.Request, err error) {
+	if client.IgnoreNotFound(err) == nil {
+		r.memory.forget(req.NamespacedName)
+		r.Wakes.forget(req.NamespacedName)
+	}
+}
+
+// resolve finds the plan, or the Fault that there is none.
+func (r *Reconciler) resolve(ctx context.Context, a *attempt) {
+	if a.decided {
+		return
+	}
+	refresh := a.token != "" && a.rec.waiting == nil
+	resolution, err := r.Resolver.Resolve(ctx, a.question(refresh))
+	r.Wakes.record(a.key, a.epoch, resolution.Consulted)
+	a.outcome.Resolution = resolution
+	a.outcome.Synced = refresh || a.alreadyStalled() || r.Synced().After(a.rec.generationSeen)
+	if err != nil {
+		a.fail(err)
+	}
+}
+
+// identify computes what alone decides whether nu runs.
+func (r *Reconciler) identify(ctx context.Context, a *attempt) {
+	if a.decided {
+		return
+	}
+	input, err := r.Loader.InputDigest(ctx, a.outcome.Resolution.Plan)
+	a.outcome.InputDigest = input
+	switch {
+	case err == nil:
+	case a.sameContent():
+		a.decide(func(o *status.Outcome) { o.Current = true })
+	default:
+		a.fail(err)
+	}
+}
+
+// compare ends the attempt where nothing new would come of it.
+func (r *Reconciler) compare(a *attempt) {
+	switch {
+	case a.decided || a.token != "":
+	case a.loadedAlready():
+		a.decide(func(o *status.Outcome) { o.Current = true })
+	case a.failedBefore():
+		a.nothingNew()
+	}
+}
+
+// load asks for the load, or looks at the one that was asked for.
+func (r *Reconciler) load(a *attempt) {
+	if a.decided {
+		return
+	}
+	w := a.rec.waiting
+	if w == nil || w.input != a.outcome.InputDigest {
+		w = &waiting{input: a.outcome.InputDigest, token: a.token, since: a.outcome.Now}
+		request := load.Request{
+			Plan: a.outcome.Resolution.Plan, InputDigest: w.input, Namespace: a.ext.Namespace,
+			Fresh: a.token != "" && a.ext.Status.LoadedAt != nil,
+		}
+		w.flight = r.Loader.Load(request, func() { r.Wakes.Wake(a.key) })
+		a.rec.waiting = w
+	}
+	if !w.flight.Ended() {
+		a.wait(w)
+		return
+	}
+	loaded, err := w.flight.Outcome()
+	a.outcome.Token = w.token
+	if err != nil {
+		a.fail(err)
+		return
+	}
+	a.decide(func(o *status.Outcome) { o.Loaded = loaded })
+}
+
+// suspend ends the attempt of a suspended object before anything is looked at.
+func (r *Reconciler) suspend(a *attempt) {
+	if a.ext.Spec.Suspend {
+		a.decide(func(o *status.Outcome) { o.Suspended = true })
+	}
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+
+	api "provisioning.dev/extension-operator/api/v1alpha1"
+)
+
+// +kubebuilder:rbac:groups=extensions.provisioning.dev,resources=extensions,verbs=get;list;watch
+// +kubebuilder:rbac:groups=extensions.provisioning.dev,resources=extensions/status,verbs=patch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// Setup adds the Reconciler to mgr, with workers reconciles at a time. There is
+// no filter on updates: a reconcile that finds nothing new costs microseconds,
+// and so a status that somebody else has changed is put right.
+func (r *Reconciler) Setup(mgr ctrl.Manager, workers int) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("extension").
+		For(&api.Extension{}).
+		WatchesRawSource(r.Wakes).
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
+		Complete(r)
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"provisioning.dev/extension-operator/internal/extension"
+)
+
+// Wakes is the index of who consulted what, and the source that wakes exactly
+// them. It is rebuilt by resolving, so it needs no memory over a restart. It is
+// safe for concurrent use.
+type Wakes struct {
+	mu    sync.Mutex
+	queue workqueue.TypedRateLimitingInterface[reconcile.Request]
+	// epoch counts changes, so that one between asking and recording is not lost.
+	epoch        uint64
+	consulted    map[types.NamespacedName][]extension.Consulted
+	askers       map[extension.Consulted]sets.Set[types.NamespacedName]
+	awaitingSync sets.Set[types.NamespacedName]
+	woken        sets.Set[types.NamespacedName]
+}
+
+// NewWakes makes an empty index.
+func NewWakes() *Wakes {
+	return &Wakes{
+		consulted:    map[types.NamespacedName][]extension.Consulted{},
+		askers:       map[extension.Consulted]sets.Set[types.NamespacedName]{},
+		awaitingSync: sets.New[types.NamespacedName](),
+		woken:        sets.New[types.NamespacedName](),
+	}
+}
+
+// Start remembers the queue, as a controller's source.
+func (w *Wakes) Start(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.queue = queue
+	return nil
+}
+
+// Changed wakes whoever consulted one of these, found or not. One without type
+// and name stands for everything of its catalog.
+func (w *Wakes) Changed(changed []extension.Consulted) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.epoch++
+	for _, c := range changed {
+		if c.Type != "" || c.Name != "" {
+			w.wakeAll(w.askers[c])
+			continue
+		}
+		for asked, keys := range w.askers {
+			if asked.Catalog == c.Catalog {
+				w.wakeAll(keys)
+			}
+		}
+	}
+}
+
+// Synced wakes whoever waits for every catalog to have been read once more.
+func (w *Wakes) Synced() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.wakeAll(w.awaitingSync)
+}
+
+// Wake wakes one object.
+func (w *Wakes) Wake(key types.NamespacedName) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.wakeAll(sets.New(key))
+}
+
+func (w *Wakes) wakeAll(keys sets.Set[types.NamespacedName]) {
+	w.woken = w.woken.Union(keys)
+	if w.queue == nil {
+		return // the first list brings every object anyway
+	}
+	for key := range keys {
+		w.queue.Add(reconcile.Request{NamespacedName: key})
+	}
+}
+
+// take begins a reconcile: it tells whether key was woken since the last one,
+// and returns the epoch for record.
+func (w *Wakes) take(key types.NamespacedName) (woken bool, epoch uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	woken = w.woken.Has(key)
+	w.woken.Delete(key)
+	return woken, w.epoch
+}
+
+// record replaces what key has consulted since epoch.
+func (w *Wakes) record(key types.NamespacedName, epoch uint64, consulted []extension.Consulted) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if slices.Equal(w.consulted[key], consulted) {
+		return
+	}
+	w.drop(key)
+	w.consulted[key] = consulted
+	for _, c := range consulted {
+		if w.askers[c] == nil {
+			w.askers[c] = sets.New[types.NamespacedName]()
+		}
+		w.askers[c].Insert(key)
+	}
+	if epoch != w.epoch {
+		w.wakeAll(sets.New(key))
+	}
+}
+
+// awaitSync notes whether key waits for the catalogs to be read once more.
+func (w *Wakes) awaitSync(key types.NamespacedName, waits bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if waits {
+		w.awaitingSync.Insert(key)
+	} else {
+		w.awaitingSync.Delete(key)
+	}
+}
+
+// forget drops an object that is gone.
+func (w *Wakes) forget(key types.NamespacedName) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.drop(key)
+	delete(w.consulted, key)
+	w.awaitingSync.Delete(key)
+	w.woken.Delete(key)
+}
+
+func (w *Wakes) drop(key types.NamespacedName) {
+	for _, c := range w.consulted[key] {
+		w.askers[c].Delete(key)
+		if w.askers[c].Len() == 0 {
+			delete(w.askers, c)
+		}
+	}
+}

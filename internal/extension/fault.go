@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package extension
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Code says what went wrong. The codes are the reasons of the API.
+type Code string
+
+// The closed set of codes, one for each way in which a user's request can end
+// without a load.
+const (
+	InvalidVersion     Code = "InvalidVersion"
+	InvalidMetadata    Code = "InvalidMetadata"
+	LoadFailed         Code = "LoadFailed"
+	LimitExceeded      Code = "LimitExceeded"
+	DependencyCycle    Code = "DependencyCycle"
+	DependencyConflict Code = "DependencyConflict"
+	ExtensionNotFound  Code = "ExtensionNotFound"
+	VersionNotFound    Code = "VersionNotFound"
+	DependencyMissing  Code = "DependencyMissing"
+	DependencyNotReady Code = "DependencyNotReady"
+	AwaitingRequest    Code = "AwaitingRequest"
+	LoadTimeout        Code = "LoadTimeout"
+	NushellUnavailable Code = "NushellUnavailable"
+	SandboxUnavailable Code = "SandboxUnavailable"
+	CatalogUnavailable Code = "CatalogUnavailable"
+	InternalError      Code = "InternalError"
+)
+
+// Class says what may end a failure, and so what the controller does about it.
+type Class int
+
+// The classes of design.md section 3.
+const (
+	// Terminal ends by a change of the object or of what was consulted.
+	Terminal Class = iota
+	// TerminalOnceSynced is Waiting until every catalog has synced, then Terminal.
+	TerminalOnceSynced
+	// Waiting ends by an event, without a try in between.
+	Waiting
+	// Retryable may end by itself: it is tried again with backoff.
+	Retryable
+)
+
+// classes is the one table from code to class. LoadFailed is the exception that
+// Fault.Class knows: by a signal or an I/O error it is Retryable.
+var classes = map[Code]Class{
+	InvalidVersion:     Terminal,
+	InvalidMetadata:    Terminal,
+	LoadFailed:         Terminal,
+	LimitExceeded:      Terminal,
+	DependencyCycle:    Terminal,
+	DependencyConflict: Terminal,
+	ExtensionNotFound:  TerminalOnceSynced,
+	VersionNotFound:    TerminalOnceSynced,
+	DependencyMissing:  TerminalOnceSynced,
+	DependencyNotReady: Waiting,
+	AwaitingRequest:    Waiting,
+	LoadTimeout:        Retryable,
+	NushellUnavailable: Retryable,
+	SandboxUnavailable: Retryable,
+	CatalogUnavailable: Retryable,
+	InternalError:      Retryable,
+}
+
+// Codes lists every code, in no particular order.
+func Codes() []Code {
+	codes := make([]Code, 0, len(classes))
+	for c := range classes {
+		codes = append(codes, c)
+	}
+	return codes
+}
+
+// Fault is a failure that somebody has to be told about.
+type Fault struct {
+	Code Code
+	// Message is one sentence for a person: what is wrong and what to do.
+	Message string
+	// Transient marks a failure that is no function of the input (a signal, an
+	// I/O error): it is never remembered and always Retryable.
+	Transient bool
+	// Available is, where a version was not found, what there is, newest first.
+	Available []string
+	// Cause is the error behind it, if any; it is logged, not shown.
+	Cause error
+}
+
+// NewFault makes a Fault of the code's own class.
+func NewFault(code Code, format string, args ...any) *Fault {
+	return &Fault{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// NewTransientFault makes a Fault that no input decides, with the error behind it.
+func NewTransientFault(code Code, cause error, format string, args ...any) *Fault {
+	return &Fault{Code: code, Message: fmt.Sprintf(format, args...), Transient: true, Cause: cause}
+}
+
+// Error is the message: the code travels beside it.
+func (f *Fault) Error() string { return f.Message }
+
+// Unwrap gives the error behind the Fault.
+func (f *Fault) Unwrap() error { return f.Cause }
+
+// Class tells what may end this failure.
+func (f *Fault) Class() Class {
+	if f.Transient {
+		return Retryable
+	}
+	class, known := classes[f.Code]
+	if !known {
+		return Retryable
+	}
+	return class
+}
+
+// AsFault finds the Fault in err. An error without one is an InternalError,
+// whose text a user may see but can do nothing about.
+func AsFault(err error) *Fault {
+	var f *Fault
+	if errors.As(err, &f) {
+		return f
+	}
+	return NewTransientFault(InternalError, err, "%s; the operator tries again, its log has more", err)
+}

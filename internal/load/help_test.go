@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package load_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	. "github.com/onsi/gomega"
+	"go.uber.org/goleak"
+
+	"provisioning.dev/extension-operator/internal/extension"
+	"provisioning.dev/extension-operator/internal/load"
+	"provisioning.dev/extension-operator/internal/store"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fakeNu is the outside: a Nushell that does what a test says.
+type fakeNu struct {
+	tools extension.Toolchain
+	// err of Toolchain.
+	err error
+	// check is what Check does; nil for a good load at once.
+	check  func(ctx context.Context, stage string, plan extension.Plan) (extension.Checked, error)
+	checks atomic.Int32
+}
+
+var _ load.Runner = (*fakeNu)(nil)
+
+func (n *fakeNu) Toolchain(context.Context) (extension.Toolchain, error) { return n.tools, n.err }
+
+func (n *fakeNu) Check(ctx context.Context, stage string, plan extension.Plan) (extension.Checked, error) {
+	n.checks.Add(1)
+	if n.check == nil {
+		return extension.Checked{Hooks: []string{"configure"}, Enforcement: extension.Enforcement{Level: "Partial"}}, nil
+	}
+	return n.check(ctx, stage, plan)
+}
+
+// hang is a Check that ends only with its context.
+func hang(ctx context.Context, _ string, _ extension.Plan) (extension.Checked, error) {
+	<-ctx.Done()
+	return extension.Checked{}, ctx.Err()
+}
+
+// bench is a Loader on a real store in a folder of its own.
+type bench struct {
+	*load.Loader
+	nu    *fakeNu
+	dir   string
+	store *store.Store
+	tb    testing.TB
+}
+
+// newBench makes a Loader of 4 slots and a minute; change adjusts its options.
+func newBench(tb testing.TB, change func(*load.Options)) *bench {
+	tb.Helper()
+	b := &bench{nu: &fakeNu{}, dir: tb.TempDir(), tb: tb}
+	var err error
+	if b.store, err = store.Open(b.dir); err != nil {
+		tb.Fatal(err)
+	}
+	opts := load.Options{
+		Runner: b.nu, Store: b.store, CacheSize: 8, Slots: 4, Timeout: time.Minute, Log: logr.Discard(), Now: time.Now,
+	}
+	if change != nil {
+		change(&opts)
+	}
+	if b.Loader, err = load.New(opts); err != nil {
+		tb.Fatal(err)
+	}
+	return b
+}
+
+// put stores an extension of that name and version and returns it as a member.
+func (b *bench) put(name, version string) extension.Member {
+	b.tb.Helper()
+	source := b.tb.TempDir()
+	for file, text := range map[string]string{"manifest.toml": "name = \"" + name + "\"\n", "mod.nu": "# " + version + "\n"} {
+		if err := os.WriteFile(filepath.Join(source, file), []byte(text), 0o600); err != nil {
+			b.tb.Fatal(err)
+		}
+	}
+	root, err := os.OpenRoot(source)
+	if err != nil {
+		b.tb.Fatal(err)
+	}
+	defer root.Close()
+	digest, err := b.store.Put(context.Background(), root, ".", store.Limits{})
+	if err != nil {
+		b.tb.Fatal(err)
+	}
+	meta := extension.Metadata{Type: extension.Taskserv, Name: name, Version: version, Description: "d"}
+	return extension.Member{Key: meta.Key(), Catalog: "builtin", Path: "extensions/taskservs/" + name, Digest: digest, Metadata: meta}
+}
+
+// request asks for the load of members, the root last, in namespace team-a.
+func (b *bench) request(members ...extension.Member) load.Request {
+	b.tb.Helper()
+	plan := extension.Plan{Members: members}
+	input, err := b.InputDigest(context.Background(), plan)
+	if err != nil {
+		b.tb.Fatal(err)
+	}
+	return load.Request{Plan: plan, InputDigest: input, Namespace: "team-a"}
+}
+
+// load waits for the end of one load.
+func (b *bench) load(req load.Request) (*extension.Loaded, error) {
+	return b.Load(req, func() {}).Outcome()
+}
+
+// stages lists the stage folders that are there.
+func (b *bench) stages(g Gomega) []os.DirEntry {
+	entries, err := os.ReadDir(filepath.Join(b.dir, "stage"))
+	g.Expect(err).NotTo(HaveOccurred())
+	return entries
+}
+
+func digest(hex string) extension.Digest {
+	return extension.Digest("sha256:" + strings.Repeat(hex, 64))
+}

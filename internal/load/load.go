@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package load makes a Plan Loaded through the cache: the same input is loaded
+// once however many ask, and nobody waits for it in here.
+package load
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"provisioning.dev/extension-operator/internal/cache"
+	"provisioning.dev/extension-operator/internal/extension"
+	"provisioning.dev/extension-operator/internal/store"
+)
+
+// Runner has Nushell look at a staged plan.
+type Runner interface {
+	// Toolchain identifies what loads are made with right now.
+	Toolchain(ctx context.Context) (extension.Toolchain, error)
+	// Check has nu parse and type-check the root of plan, whose members lie in
+	// stage as <type>/<name>. Failures are Faults or the context's error.
+	Check(ctx context.Context, stage string, plan extension.Plan) (extension.Checked, error)
+}
+
+// Options of a Loader; every field is required.
+type Options struct {
+	Runner Runner
+	Store  *store.Store
+	// CacheSize is how many outcomes are remembered.
+	CacheSize int
+	// Slots is how many loads may run at once.
+	Slots int
+	// Timeout ends a load, counted from when it got its slot.
+	Timeout time.Duration
+	Log     logr.Logger
+	Now     func() time.Time
+}
+
+// Loader loads plans. It is safe for concurrent use.
+type Loader struct {
+	opts  Options
+	memo  *cache.Cache[outcome]
+	slots *slots
+	// runs counts the loads that nu was started for.
+	runs atomic.Uint64
+
+	// ctx is the life of all loads: they outlive whoever asked for them.
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	mu       sync.Mutex
+	stopping bool
+	flights  sync.WaitGroup
+}
+
+// outcome is what a load gave: a Loaded, or an error.
+type outcome struct {
+	loaded *extension.Loaded
+	err    error
+}
+
+// New makes a Loader. Start must run for its loads to be ended with the manager.
+func New(opts Options) (*Loader, error) {
+	memo, err := cache.New[outcome](opts.CacheSize)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Loader{opts: opts, memo: memo, slots: newSlots(opts.Slots), ctx: ctx, cancel: cancel}, nil
+}
+
+// Start waits for ctx to end, then ends every load and waits until none is left.
+func (l *Loader) Start(ctx context.Context) error {
+	<-ctx.Done()
+	l.mu.Lock()
+	l.stopping = true
+	l.mu.Unlock()
+	l.cancel()
+	l.flights.Wait()
+	return nil
+}
+
+// enter counts a flight, unless the Loader is stopping.
+func (l *Loader) enter() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.stopping {
+		l.flights.Add(1)
+	}
+	return !l.stopping
+}
+
+// NeedLeaderElection is false: the Loader belongs to the process, not to the leader.
+func (l *Loader) NeedLeaderElection() bool { return false }
+
+// InputDigest covers everything that decides the outcome of loading plan: the
+// key and content of each member, the nu binary, the loading program and the
+// protocol. It fails as the Runner's Toolchain does.
+func (l *Loader) InputDigest(ctx context.Context, plan extension.Plan) (extension.Digest, error) {
+	tools, err := l.opts.Runner.Toolchain(ctx)
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	for _, m := range plan.Members {
+		writeLine(h, m.Key.String(), string(m.Digest))
+	}
+	writeLine(h, string(tools.Nushell), string(tools.Program), fmt.Sprint(tools.Protocol))
+	return extension.Digest("sha256:" + hex.EncodeToString(h.Sum(nil))), nil
+}
+
+// writeLine separates fields by characters that none of them can contain.
+func writeLine(w io.Writer, fields ...string) {
+	for _, f := range fields {
+		_, _ = io.WriteString(w, f+"\t") // a hash never fails
+	}
+	_, _ = io.WriteString(w, "\n")
+}
+
+// Clear forgets what is remembered and returns how many outcomes that were.
+func (l *Loader) Clear() int { return l.memo.Clear() }
+
+// Stats counts since the start of the process.
+type Stats struct {
+	// Runs are loads that were carried out, good or not; Hits were answered from memory.
+	Runs, Hits uint64
+	// Entries is how many outcomes are remembered now.
+	Entries int
+}
+
+// Stats returns the counts so far.
+func (l *Loader) Stats() Stats {
+	return Stats{Runs: l.runs.Load(), Hits: l.memo.Hits(), Entries: l.memo.Len()}
+}
+
+// Request asks for one load.
+type Request struct {
+	Plan extension.Plan
+	// InputDigest of Plan, as InputDigest returned it.
+	InputDigest extension.Digest
+	// Namespace that the load is charged to.
+	Namespace string
+	// Fresh runs nu even when the outcome is remembered.
+	Fresh bool
+}
+
+// Load returns at once. The Flight has ended already when the outcome was
+// remembered; otherwise notify is called, from another goroutine, when it ends.
+func (l *Loader) Load(req Request, notify func()) *Flight {
+	key := string(req.InputDigest)
+	if req.Fresh {
+		l.memo.Forget(key)
+	} else if out, ok := l.memo.Get(key); ok {
+		return endedFlight(out)
+	}
+	flight := newFlight()
+	result := l.memo.Do(key, func() (outcome, bool) {
+		if !l.enter() {
+			return outcome{err: context.Canceled}, false
+		}
+		defer l.flights.Done()
+		out := l.run(req)
+		return out, remember(out)
+	})
+	go func() {
+		flight.end(<-result)
+		notify()
+	}()
+	return flight
+}
+
+// remember tells whether an outcome is a function of the input digest alone.
+func remember(out outcome) bool {
+	if out.err == nil {
+		return true
+	}
+	var fault *extension.Fault
+	return errors.As(out.err, &fault) && fault.Class() == extension.Terminal
+}
+
+// run loads in this goroutine, once it has a slot.
+func (l *Loader) run(req Request) outcome {
+	release, err := l.slots.acquire(l.ctx, req.Namespace)
+	if err != nil {
+		return outcome{err: err}
+	}
+	defer release()
+	ctx, cancel := context.WithTimeout(l.ctx, l.opts.Timeout)
+	defer cancel()
+	l.runs.Add(1)
+	started := l.opts.Now()
+	loaded, err := l.check(ctx, req)
+	err = l.timeout(err, req)
+	l.record(req, loaded, err, l.opts.Now().Sub(started))
+	return outcome{loaded: loaded, err: err}
+}
+
+// timeout says what the end of a load's own time means; other errors stay.
+func (l *Loader) timeout(err error, req Request) error {
+	var fault *extension.Fault
+	if !errors.Is(err, context.DeadlineExceeded) || errors.As(err, &fault) {
+		return err
+	}
+	return extension.NewTransientFault(extension.LoadTimeout, err,
+		"loading %s did not end within %s; look at the load of the machine, or raise --load-timeout", req.Plan.Root().Key, l.opts.Timeout)
+}
+
+func (l *Loader) check(ctx context.Context, req Request) (*extension.Loaded, error) {
+	stage, err := l.opts.Store.Stage(ctx, req.Plan.Members)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err := stage.Remove(); err != nil {
+			l.opts.Log.Error(err, "stage folder could not be removed; it is cleared at the next start", "stage", stage.Dir())
+		}
+	}()
+	checked, err := l.opts.Runner.Check(ctx, stage.Dir(), req.Plan)
+	if err != nil {
+		return nil, err
+	}
+	root := req.Plan.Root()
+	return &extension.Loaded{
+		Key: root.Key, InputDigest: req.InputDigest, Metadata: root.Metadata,
+		Hooks: checked.Hooks, Enforcement: checked.Enforcement, At: l.opts.Now(),
+	}, nil
+}
+
+func (l *Loader) record(req Request, loaded *extension.Loaded, err error, took time.Duration) {
+	log := l.opts.Log.WithValues("key", req.Plan.Root().Key.String(), "digest", req.Plan.Root().Digest,
+		"inputDigest", req.InputDigest, "namespace", req.Namespace, "duration", took.String())
+	if loaded != nil {
+		log.Info("Extension loaded", "hooks", loaded.Hooks, "sandbox", loaded.Enforcement.Level)
+		return
+	}
+	fault := extension.AsFault(err)
+	log.Info("Load failed", "reason", fault.Code, "error", fault.Message, "cause", fmt.Sprint(fault.Cause))
+}

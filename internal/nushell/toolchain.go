@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package nushell
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"provisioning.dev/extension-operator/internal/extension"
+	"provisioning.dev/extension-operator/internal/sandbox"
+)
+
+// SupportedVersions are the versions of Nushell that the loading program is tested with.
+const SupportedVersions = "0.115.x"
+
+// Supported tells whether a version of Nushell is one of [SupportedVersions]. Another may work.
+func Supported(version string) bool {
+	return strings.HasPrefix(version, strings.TrimSuffix(SupportedVersions, "x"))
+}
+
+const (
+	// maxProgram bounds the loading program, in bytes: it travels as an argument, and the kernel takes 128 KiB.
+	maxProgram = 64 << 10
+	// versionWait bounds `nu --version`, which takes 10 ms.
+	versionWait = 10 * time.Second
+)
+
+var versionForm = regexp.MustCompile(`^\d+\.\d+\.\d+[0-9A-Za-z.+-]*$`)
+
+// file is a file as it was when it was last read.
+type file struct {
+	path  string
+	stamp stamp
+}
+
+// tools are nu and the loading program, read once and again when their files change.
+type tools struct {
+	nu, load  file
+	toolchain extension.Toolchain
+	program   string
+}
+
+// Toolchain identifies the nu and the loading program that the next Check uses. It costs two calls of stat while neither
+// changes. The error is a NushellUnavailable Fault, or one of the sandbox.
+func (r *Runner) Toolchain(ctx context.Context) (extension.Toolchain, error) {
+	t, err := r.look(ctx)
+	return t.toolchain, err
+}
+
+// look gives the tools and reads again what changed since it last did.
+func (r *Runner) look(ctx context.Context) (tools, error) {
+	nu, err := r.findNushell()
+	if err != nil {
+		return tools{}, err
+	}
+	load, err := r.findProgram()
+	if err != nil {
+		return tools{}, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	next := r.known
+	if next.nu != nu {
+		next.nu = nu
+		if next.toolchain.Nushell, next.toolchain.NushellVersion, err = r.readNushell(ctx, nu.path); err != nil {
+			return tools{}, err
+		}
+	}
+	if next.load != load {
+		next.load = load
+		if next.program, err = readProgram(load.path); err != nil {
+			return tools{}, err
+		}
+		sum := sha256.Sum256([]byte(next.program))
+		next.toolchain.Program = digest(sum[:])
+	}
+	next.toolchain.Protocol = Protocol
+	r.known = next
+	return next, nil
+}
+
+// findNushell looks for an executable file of the configured name.
+func (r *Runner) findNushell() (file, error) {
+	name := r.options.Nushell
+	folders := []string{""}
+	if !strings.ContainsRune(name, os.PathSeparator) {
+		folders = filepath.SplitList(os.Getenv("PATH"))
+	}
+	var problems []error
+	for _, folder := range folders {
+		path, err := filepath.Abs(filepath.Join(folder, name))
+		if err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		found, info, err := stampOf(path)
+		switch {
+		case err != nil:
+			problems = append(problems, err)
+		case !info.Mode().IsRegular() || info.Mode().Perm()&0o111 == 0:
+			problems = append(problems, fmt.Errorf("%s is not an executable file", path))
+		default:
+			return file{path, found}, nil
+		}
+	}
+	if len(folders) == 1 && len(problems) == 1 {
+		return file{}, nushellUnavailable(problems[0], "%s", problems[0])
+	}
+	return file{}, nushellUnavailable(errors.Join(problems...), "no executable %s in PATH (%s)", name, strings.Join(folders, ", "))
+}
+
+func (r *Runner) findProgram() (file, error) {
+	path, err := filepath.Abs(filepath.Join(r.options.Provisioning, programFile))
+	if err != nil {
+		return file{}, programUnavailable(err)
+	}
+	found, _, err := stampOf(path)
+	if err != nil {
+		return file{}, programUnavailable(err)
+	}
+	return file{path, found}, nil
+}
+
+// readNushell hashes nu and asks for its version.
+func (r *Runner) readNushell(ctx context.Context, path string) (extension.Digest, string, error) {
+	sum, err := hashFile(path)
+	if err != nil {
+		return "", "", nushellUnavailable(err, "%s", err)
+	}
+	bounded, cancel := context.WithTimeout(ctx, versionWait)
+	defer cancel()
+	result, err := r.options.Sandbox.Run(bounded, sandbox.Command{
+		Path: path, Args: []string{"--version"}, Dir: "/", Env: []string{"HOME=/", "PATH="},
+	}, r.options.Limits)
+	var unavailable *sandbox.UnavailableError
+	switch {
+	case errors.As(err, &unavailable):
+		return "", "", extension.NewTransientFault(extension.SandboxUnavailable, err, "%s", clip(err.Error(), maxMessage))
+	case err != nil:
+		return "", "", nushellUnavailable(err, "%s --version does not answer: %s", path, err)
+	}
+	version := strings.TrimSpace(string(result.Stdout))
+	if result.ExitCode != 0 || len(version) > extension.MaxVersionLength || !versionForm.MatchString(version) {
+		return "", "", nushellUnavailable(nil, "%s does not answer --version as Nushell does", path)
+	}
+	return sum, version, nil
+}
+
+func readProgram(path string) (string, error) {
+	source, err := os.Open(path)
+	if err != nil {
+		return "", programUnavailable(err)
+	}
+	defer source.Close()
+	text, err := io.ReadAll(io.LimitReader(source, maxProgram+1))
+	if err == nil && len(text) > maxProgram {
+		err = fmt.Errorf("%s is larger than %d bytes", path, maxProgram)
+	}
+	if err != nil {
+		return "", programUnavailable(err)
+	}
+	return string(text), nil
+}
+
+func hashFile(path string) (extension.Digest, error) {
+	source, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer source.Close()
+	hash := sha256.New()
+	if _, err := io.Copy(hash, source); err != nil {
+		return "", err
+	}
+	return digest(hash.Sum(nil)), nil
+}
+
+func digest(sum []byte) extension.Digest {
+	return extension.Digest("sha256:" + hex.EncodeToString(sum))
+}
+
+func nushellUnavailable(cause error, problem string, args ...any) *extension.Fault {
+	return extension.NewTransientFault(extension.NushellUnavailable, cause,
+		"Nushell cannot be used: %s; install Nushell %s or set --nushell-path", clip(fmt.Sprintf(problem, args...), maxMessage/2), SupportedVersions)
+}
+
+func programUnavailable(cause error) *extension.Fault {
+	return extension.NewTransientFault(extension.NushellUnavailable, cause,
+		"the loading program cannot be read: %s; set --provisioning-path to the folder that holds %s", clip(cause.Error(), maxMessage/2), programFile)
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package status
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	api "provisioning.dev/extension-operator/api/v1alpha1"
+	"provisioning.dev/extension-operator/internal/extension"
+)
+
+// Outcome is what one reconcile of an Extension found. Exactly one of Suspended,
+// Loaded, Current, Loading and Fault is set.
+type Outcome struct {
+	// Suspended: nothing was looked at, because spec.suspend says so.
+	Suspended bool
+	// Loaded is a good load of Resolution's plan.
+	Loaded *extension.Loaded
+	// Current: what the status calls loaded is what Resolution's plan asks for.
+	Current bool
+	// Loading: a load is under way and takes so long that people should be told.
+	Loading bool
+	// Fault is why there is no good load.
+	Fault *extension.Fault
+
+	// Resolution as far as it came; its plan has no members when resolving failed.
+	Resolution extension.Resolution
+	// InputDigest of the plan; empty when it could not be had.
+	InputDigest extension.Digest
+	// Synced: every catalog was read since the spec last changed.
+	Synced bool
+	// Token is the reload token that this outcome answers; empty for none.
+	Token string
+	// Now is the time of the outcome.
+	Now time.Time
+}
+
+// Class of the outcome's Fault, with what is known of the catalogs applied: one
+// of Terminal, Waiting and Retryable.
+func (o Outcome) Class() extension.Class {
+	class := o.Fault.Class()
+	if class != extension.TerminalOnceSynced {
+		return class
+	}
+	if o.Synced {
+		return extension.Terminal
+	}
+	return extension.Waiting
+}
+
+// Compute returns the status that ext should have after outcome. Conditions of
+// other owners are carried over; the last good load changes only by a new one.
+func Compute(ext *api.Extension, o Outcome) api.ExtensionStatus {
+	s := *ext.Status.DeepCopy()
+	s.ObservedGeneration = ext.Generation
+	c := conditions{list: &s.Conditions, generation: ext.Generation, now: metav1.NewTime(o.Now).Rfc3339Copy()}
+	if o.Suspended {
+		c.suspend(s.Key)
+		return s
+	}
+	recordAttempt(&s, ext.Generation, o)
+	switch {
+	case o.Loaded != nil:
+		recordLoaded(&s, o)
+		c.good(s.Key)
+	case o.Current:
+		c.good(s.Key)
+	case o.Loading:
+		c.loading(o.Resolution.Plan.Root().Key.String(), s.Key)
+	default:
+		c.failed(o, s.Key)
+	}
+	if o.Token != "" && handled(o) {
+		s.LastHandledReloadAt = o.Token
+	}
+	return s
+}
+
+// handled tells whether a reload token counts as answered: on success and on a
+// terminal failure, not while something may still change by itself.
+func handled(o Outcome) bool {
+	if o.Fault != nil {
+		return o.Class() == extension.Terminal
+	}
+	return !o.Loading
+}

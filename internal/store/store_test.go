@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store_test
+
+import (
+	"io/fs"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"golang.org/x/sys/unix"
+
+	"provisioning.dev/extension-operator/internal/extension"
+	"provisioning.dev/extension-operator/internal/store"
+)
+
+func TestOpenClearsWhatWasUnderWay(t *testing.T) {
+	g := expect(t)
+	_, root := library(t)
+	s, cache := open(t)
+	d := put(t, s, root, "taskservs/etcd")
+	write(t, cache, "tmp/123/mod.nu", "")
+	write(t, cache, "stage/456/taskserv/etcd/mod.nu", "")
+	s, err := store.Open(cache)
+	must(t, err)
+	g.Expect(leftovers(t, cache)).To(BeEmpty())
+	g.Expect(s.Has(d)).To(BeTrue())
+}
+
+func TestOpenWhereNoFolderCanBe(t *testing.T) {
+	g := expect(t)
+	file := write(t, t.TempDir(), "file", "")
+	_, err := store.Open(filepath.Join(file, "cache"))
+	f := fault(t, err)
+	g.Expect(f.Code).To(Equal(extension.LoadFailed))
+	g.Expect(f.Message).To(And(ContainSubstring("cache_dir"), ContainSubstring("not a directory")))
+}
+
+func TestACorruptedCopyIsDroppedAndMadeAgain(t *testing.T) {
+	for name, spoil := range map[string]func(t *testing.T, dir string){
+		"another byte": func(t *testing.T, dir string) {
+			must(t, os.Chmod(filepath.Join(dir, "mod.nu"), 0o644))
+			write(t, dir, "mod.nu", "export def configure [] {!\n")
+		},
+		"a file more":   func(t *testing.T, dir string) { write(t, dir, "evil.nu", "") },
+		"a file less":   func(t *testing.T, dir string) { must(t, os.Remove(filepath.Join(dir, "mod.nu"))) },
+		"an exec bit":   func(t *testing.T, dir string) { must(t, os.Chmod(filepath.Join(dir, "mod.nu"), 0o555)) },
+		"a link":        func(t *testing.T, dir string) { must(t, os.Symlink("mod.nu", filepath.Join(dir, "x.nu"))) },
+		"a cut file":    func(t *testing.T, dir string) { must(t, os.Truncate(filepath.Join(dir, "mod.nu"), 0)) },
+		"a plain file":  func(t *testing.T, dir string) { must(t, os.RemoveAll(dir)); must(t, os.WriteFile(dir, nil, 0o644)) },
+		"nothing in it": func(t *testing.T, dir string) { must(t, os.RemoveAll(dir)); must(t, os.Mkdir(dir, 0o755)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := expect(t)
+			_, root := library(t)
+			s, cache := open(t)
+			d := put(t, s, root, "taskservs/etcd")
+			spoil(t, contentDir(cache, d))
+			s, err := store.Open(cache) // the next process
+			must(t, err)
+			g.Expect(s.Has(d)).To(BeFalse())
+			g.Expect(contentDir(cache, d)).NotTo(BeADirectory())
+			g.Expect(put(t, s, root, "taskservs/etcd")).To(Equal(d))
+			g.Expect(s.Verify(d)).To(Succeed())
+		})
+		t.Run(name+", found by Put", func(t *testing.T) {
+			g := expect(t)
+			_, root := library(t)
+			s, cache := open(t)
+			d := put(t, s, root, "taskservs/etcd")
+			spoil(t, contentDir(cache, d))
+			s, err := store.Open(cache)
+			must(t, err)
+			g.Expect(put(t, s, root, "taskservs/etcd")).To(Equal(d))
+			g.Expect(s.Verify(d)).To(Succeed())
+		})
+	}
+}
+
+func TestVerifyFindsWhatChangedInThisProcess(t *testing.T) {
+	g := expect(t)
+	_, root := library(t)
+	s, cache := open(t)
+	d := put(t, s, root, "taskservs/etcd")
+	write(t, contentDir(cache, d), "evil.nu", "")
+	f := fault(t, s.Verify(d))
+	g.Expect(f.Class()).To(Equal(extension.Retryable))
+	g.Expect(s.Has(d)).To(BeFalse())
+	g.Expect(s.Verify("sha256:../../etc")).To(MatchError(ContainSubstring("is not a digest")))
+	g.Expect(s.Has("nonsense")).To(BeFalse())
+}
+
+func members(d ...extension.Digest) []extension.Member {
+	var all []extension.Member
+	for i, digest := range d {
+		all = append(all, extension.Member{
+			Key: extension.Key{Type: extension.Taskserv, Name: []string{"etcd", "containerd"}[i], Version: "1.0.0"}, Digest: digest})
+	}
+	return all
+}
+
+func TestStageLinksTheCopies(t *testing.T) {
+	g := expect(t)
+	dir, root := library(t)
+	write(t, dir, "taskservs/etcd/lib/x.nu", "x")
+	write(t, dir, "taskservs/containerd/mod.nu", "c")
+	s, cache := open(t)
+	etcd, containerd := put(t, s, root, "taskservs/etcd"), put(t, s, root, "taskservs/containerd")
+
+	stage, err := s.Stage(t.Context(), members(etcd, containerd))
+
+	must(t, err)
+	g.Expect(filepath.IsAbs(stage.Dir())).To(BeTrue())
+	g.Expect(filesOf(t, stage.Dir())).To(HaveLen(4))
+	inStage, err := os.Stat(filepath.Join(stage.Dir(), "taskserv/etcd/lib/x.nu"))
+	must(t, err)
+	inStore, err := os.Stat(filepath.Join(contentDir(cache, etcd), "lib/x.nu"))
+	must(t, err)
+	g.Expect(os.SameFile(inStage, inStore)).To(BeTrue())
+	must(t, stage.Remove())
+	must(t, stage.Remove())
+	g.Expect(leftovers(t, cache)).To(BeEmpty())
+	g.Expect(s.Verify(etcd)).To(Succeed())
+}
+
+func TestStageOfALostCopyIsTransient(t *testing.T) {
+	for name, lose := range map[string]func(dir string) error{
+		"all of it": os.RemoveAll,
+		"one file":  func(dir string) error { return os.Remove(filepath.Join(dir, "mod.nu")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := expect(t)
+			_, root := library(t)
+			s, cache := open(t)
+			d := put(t, s, root, "taskservs/etcd")
+			must(t, lose(contentDir(cache, d)))
+			_, err := s.Stage(t.Context(), members(d))
+			f := fault(t, err)
+			g.Expect(f.Class()).To(Equal(extension.Retryable))
+			g.Expect(f.Message).To(ContainSubstring("copied again"))
+			g.Expect(s.Has(d)).To(BeFalse())
+			g.Expect(leftovers(t, cache)).To(BeEmpty())
+			g.Expect(put(t, s, root, "taskservs/etcd")).To(Equal(d))
+			stage, err := s.Stage(t.Context(), members(d))
+			must(t, err)
+			g.Expect(filesOf(t, stage.Dir())).To(HaveLen(2))
+		})
+	}
+}
+
+func TestPrune(t *testing.T) {
+	g := expect(t)
+	dir, root := library(t)
+	write(t, dir, "taskservs/containerd/mod.nu", "c")
+	s, cache := open(t)
+	kept, old := put(t, s, root, "taskservs/etcd"), put(t, s, root, "taskservs/containerd")
+	keep := func(d extension.Digest) bool { return d == kept }
+	stage, err := s.Stage(t.Context(), members(old))
+	must(t, err)
+
+	g.Expect(s.Prune(t.Context(), keep, time.Hour)).To(Equal(0))
+	past := time.Now().Add(-2 * time.Hour)
+	must(t, os.Chtimes(contentDir(cache, old), past, past))
+	put(t, s, root, "taskservs/containerd") // which counts as use
+	g.Expect(s.Prune(t.Context(), keep, time.Hour)).To(Equal(0))
+	g.Expect(s.Prune(t.Context(), keep, 0)).To(Equal(1))
+
+	g.Expect(s.Has(kept)).To(BeTrue())
+	g.Expect(s.Has(old)).To(BeFalse())
+	g.Expect(filesOf(t, stage.Dir())).To(HaveLen(1), "a stage outlives the copy it was linked from")
+}
+
+// fill makes the disk of dir full at 1 MiB: a small one where the test may mount
+// it, else a limit to the size of files, which gives another errno.
+func fill(t *testing.T, dir string) (reason string) {
+	t.Helper()
+	err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=1m")
+	if err == nil {
+		t.Cleanup(func() { must(t, unix.Unmount(dir, unix.MNT_DETACH)) })
+		return unix.ENOSPC.Error()
+	}
+	t.Logf("no small disk can be mounted here (%v): RLIMIT_FSIZE takes its place", err)
+	signal.Ignore(unix.SIGXFSZ)
+	var before unix.Rlimit
+	must(t, unix.Getrlimit(unix.RLIMIT_FSIZE, &before))
+	must(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 1 << 20, Max: before.Max}))
+	t.Cleanup(func() { must(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &before)) })
+	return unix.EFBIG.Error()
+}
+
+func TestDiskFull(t *testing.T) {
+	g := expect(t)
+	dir, root := library(t)
+	s, cache := open(t)
+	write(t, dir, "taskservs/etcd/big", strings.Repeat("x", 2<<20))
+	reason := fill(t, filepath.Join(cache, "tmp"))
+	_, err := s.Put(t.Context(), root, "taskservs/etcd", store.Limits{})
+	f := fault(t, err)
+	g.Expect(f.Code).To(Equal(extension.LoadFailed))
+	g.Expect(f.Class()).To(Equal(extension.Retryable))
+	g.Expect(f.Message).To(And(
+		ContainSubstring("cache_dir "+cache), ContainSubstring(reason), ContainSubstring("free space")))
+	g.Expect(leftovers(t, cache)).To(BeEmpty())
+}
+
+// TestStageCopiesWhereLinksCannotBe puts the stage on another disk.
+func TestStageCopiesWhereLinksCannotBe(t *testing.T) {
+	g := expect(t)
+	_, root := library(t)
+	s, cache := open(t)
+	d := put(t, s, root, "taskservs/etcd")
+	other, err := os.MkdirTemp("/dev/shm", "")
+	must(t, err)
+	t.Cleanup(func() { must(t, os.RemoveAll(other)) })
+	must(t, os.Remove(filepath.Join(cache, "stage")))
+	must(t, os.Symlink(other, filepath.Join(cache, "stage")))
+	stage, err := s.Stage(t.Context(), members(d))
+	must(t, err)
+	g.Expect(filesOf(t, filepath.Join(stage.Dir(), "taskserv/etcd"))).To(Equal(map[string]fs.FileMode{
+		"manifest.toml": 0o444, "mod.nu": 0o444,
+	}))
+	g.Expect(os.ReadFile(filepath.Join(stage.Dir(), "taskserv/etcd/manifest.toml"))).To(BeEquivalentTo(manifest))
+}
