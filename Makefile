@@ -70,7 +70,7 @@ verify-manifests: # that kustomize can build them; what they mean is for the tes
 
 .PHONY: verify-architecture
 verify-architecture:
-	go test -count=1 ./test/architecture
+	go test -count=1 ./internal/architecture
 
 .PHONY: test
 test: ## Run every test with the race detector, against a real Nushell and API server

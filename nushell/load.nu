@@ -17,12 +17,15 @@ use extension
 
 const PROTOCOL = 1
 
-# What every hook must look like, in words, and the fields of what it returns with the types they may have.
-const MESSAGE_HOOK = {form: '[ctx: record]: nothing -> record<message: string>', returns: {message: [string]}}
+# On the way of a good extension there are loops and splitting, no closures and few regular expressions: to set one of these up
+# takes Nushell longer than to parse a small module.
+
+# What every hook must look like, in words, and the fields of what it returns, each with the types it may have.
+const MESSAGE_HOOK = {form: '[ctx: record]: nothing -> record<message: string>', returns: [['message: string']]}
 const CONTRACT = {
     configure: {
         form: '[values: record<…>]: nothing -> record<files: record, objects: list>'
-        returns: {files: [record], objects: [list table]}
+        returns: [['files: record'] ['objects: list' 'objects: table']]
     }
     install: $MESSAGE_HOOK
     uninstall: $MESSAGE_HOOK
@@ -31,9 +34,8 @@ const CONTRACT = {
 
 # Nushell's own spelling of a command's signature: [ ctx: record ]: [nothing -> record<message: string>]
 def signature-of [hook: string]: nothing -> string {
-    view source $"extension ($hook)"
-    | parse --regex '(?s)^def (?:--env )?"[^"]+" (?<signature>\[.*?\](?:: \[.*?\])?) \{'
-    | get signature.0? | default '[ … ]'
+    let header = view source $"extension ($hook)" | split row --number 2 '] {' | first
+    '[' + ($header | split row --number 2 ' [' | last) + ']'
 }
 
 # A type without what is inside its angle brackets: record<a: list<int>> becomes record.
@@ -44,12 +46,16 @@ def outermost []: string -> string {
 }
 
 # Whether a signature takes one record and nothing else, and returns a record with at least these fields.
-def keeps-contract [returns: record]: string -> bool {
-    let sides = $in | parse --regex '(?s)^(?<takes>\[ .* \]): \[nothing -> record<(?<gives>.*)>\]$'
-    if ($sides | is-empty) { return false }
-    if ($sides.0.takes | outermost) !~ '^\[ [^\s:?]+: record \]$' { return false }
-    let fields = $sides.0.gives | outermost | split row ', ' | parse '{name}: {type}'
-    $returns | items {|name types| $fields | any {|it| $it.name == $name and $it.type in $types } } | all {}
+def keeps-contract [returns: list<any>]: string -> bool {
+    let sides = $in | split row ' ]: [nothing -> record<'
+    if ($sides | length) != 2 or not ($sides.1 | str ends-with '>]') { return false }
+    let takes = $sides.0 | outermost | split row ' '
+    if ($takes | length) != 3 or $takes.2 != 'record' or ($takes.1 | str ends-with '?:') { return false }
+    let fields = $sides.1 | str substring 0..<(-2) | outermost | split row ', '
+    for forms in $returns {
+        if $forms.0 not-in $fields and ($forms | last) not-in $fields { return false }
+    }
+    true
 }
 
 # Where a file of the extension exports a name, as far as the text tells: the first line that does, else the module's.
@@ -63,14 +69,14 @@ def exported-at [name: string]: nothing -> record<file: string, line: int, colum
     $found.0? | default {file: 'mod.nu', line: 1, column: 1}
 }
 
-# One diagnostic for a hook that breaks the contract, nothing for one that keeps it.
-def check-hook [hook: string, kind: string] {
+# One diagnostic for a hook that breaks the contract, none for one that keeps it.
+def check-hook [hook: string, kind: string]: nothing -> list<any> {
     let contract = $CONTRACT | get $hook
     let is = if $kind == 'def' { signature-of $hook } else { $'an ($kind)' }
-    if $kind == 'def' and ($is | keeps-contract $contract.returns) { return }
+    if $kind == 'def' and ($is | keeps-contract $contract.returns) { return [] }
     let shown = if ($is | str length) > 200 { ($is | str substring 0..200) + '…' } else { $is }
     let message = $'hook ($hook) is ($shown), but must be `export def ($hook) ($contract.form)`'
-    exported-at $hook | merge {message: $message, code: 'extension::hook_signature'}
+    [(exported-at $hook | merge {message: $message, code: 'extension::hook_signature'})]
 }
 
 def fail [code: string, message: string, diagnostics: list<any>] {
@@ -81,24 +87,33 @@ def fail [code: string, message: string, diagnostics: list<any>] {
 # Who the staged manifest says it is; the caller compares that with what it asked for.
 def identity []: nothing -> record<type: string, name: string, version: string> {
     try {
-        let manifest = open --raw ($EXTENSION + '/manifest.toml') | decode utf-8 | from toml
+        let manifest = open --raw ($EXTENSION + '/manifest.toml') | from toml
         {type: ($manifest.type | into string), name: ($manifest.name | into string), version: ($manifest.version | into string)}
     } catch {|e|
         fail InvalidMetadata $'manifest.toml cannot be read: ($e.msg)' []
     }
 }
 
+# The hooks that the module exports, by name, with the kind of command that each is.
+def exported-hooks []: nothing -> record {
+    let known = $CONTRACT | columns
+    mut found = {}
+    for module in (scope modules) {
+        if $module.name != extension { continue }
+        for it in $module.commands { if $it.name in $known { $found = $found | insert $it.name def } }
+        for it in $module.aliases { if $it.name in $known { $found = $found | insert $it.name alias } }
+        for it in $module.externs { if $it.name in $known { $found = $found | insert $it.name extern } }
+    }
+    $found
+}
+
 def answer [] {
-    let module = scope modules | where name == extension | first
-    let exported = [
-        ...($module.commands | each {|it| {name: $it.name, kind: def} })
-        ...($module.aliases | each {|it| {name: $it.name, kind: alias} })
-        ...($module.externs | each {|it| {name: $it.name, kind: extern} })
-    ]
-    let hooks = $exported | where name in ($CONTRACT | columns) | sort-by name
-    let wrong = $hooks | each {|it| check-hook $it.name $it.kind } | compact
+    let kinds = exported-hooks
+    let hooks = $kinds | columns | sort
+    mut wrong = []
+    for hook in $hooks { $wrong ++= (check-hook $hook ($kinds | get $hook)) }
     if ($wrong | is-not-empty) { fail LoadFailed $'($wrong | length) of its hooks break the contract' $wrong }
-    print --raw ({protocol: $PROTOCOL, ok: true, extension: (identity), hooks: ($hooks | get name)} | to json --raw)
+    print --raw ({protocol: $PROTOCOL, ok: true, extension: (identity), hooks: $hooks} | to json --raw)
     # A script that ends without `exit` makes Nushell look for a terminal and start tput.
     exit 0
 }

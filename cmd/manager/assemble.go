@@ -54,6 +54,10 @@ func assemble(ctx context.Context, mgr ctrl.Manager, s config.Settings) (*parts,
 	if err := mgr.Add(p.loader); err != nil {
 		return nil, fmt.Errorf("add the loader: %w", err)
 	}
+	janitor := &store.Janitor{Store: copies, Interval: time.Hour, Age: 24 * time.Hour, Log: ctrl.Log.WithName("store")}
+	if err := mgr.Add(janitor); err != nil {
+		return nil, fmt.Errorf("add the store's janitor: %w", err)
+	}
 	if err := p.reconciler(mgr).Setup(mgr, s.Workers); err != nil {
 		return nil, fmt.Errorf("set up the controller: %w", err)
 	}

@@ -43,6 +43,12 @@ func TestManager(t *testing.T) {
 
 var _ = BeforeSuite(func() {
 	ctrl.SetLogger(zap.New(zap.WriteTo(GinkgoWriter)))
+	startCluster(GinkgoTB())
+})
+
+// startCluster sets what every spec and benchmark runs against.
+func startCluster(t testing.TB) {
+	GinkgoHelper()
 	var err error
 	nu, err = env.Nushell()
 	Expect(err).NotTo(HaveOccurred())
@@ -50,13 +56,14 @@ var _ = BeforeSuite(func() {
 	Expect(err).NotTo(HaveOccurred())
 	cluster, err = env.Start()
 	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(func() { Expect(cluster.Stop()).To(Succeed()) })
+	t.Cleanup(func() { Expect(cluster.Stop()).To(Succeed()) })
 	admin, err = client.New(cluster.Config, client.Options{Scheme: scheme()})
 	Expect(err).NotTo(HaveOccurred())
 	asManager, err = cluster.AddUser("extension-manager")
 	Expect(err).NotTo(HaveOccurred())
+	asManager.QPS = -1
 	grantShippedRole("extension-manager")
-})
+}
 
 // grantShippedRole gives a user the role that config/rbac ships, so that a verb
 // that is missing there fails here.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync/atomic"
+	"testing"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -31,6 +32,7 @@ import (
 // world is one namespace with one library of its own, and managers that see no
 // other: wired by assemble as the shipped one is.
 type world struct {
+	t         testing.TB
 	namespace string
 	library   string
 	settings  config.Settings
@@ -50,14 +52,20 @@ type world struct {
 // newWorld makes a world without extensions and without a running manager.
 func newWorld() *world {
 	GinkgoHelper()
+	return newWorldOf(GinkgoTB())
+}
+
+// newWorldOf makes a world that ends with t, a spec or a benchmark.
+func newWorldOf(t testing.TB) *world {
+	GinkgoHelper()
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "world-"}}
 	Expect(admin.Create(context.Background(), ns)).To(Succeed())
-	w := &world{namespace: ns.Name, library: filepath.Join(GinkgoT().TempDir(), "extensions")}
+	w := &world{t: t, namespace: ns.Name, library: filepath.Join(t.TempDir(), "extensions")}
 	Expect(os.MkdirAll(w.library, 0o755)).To(Succeed())
 	s := config.Default()
 	s.Libraries = []string{w.library}
 	s.LibraryInterval = time.Second
-	s.CacheDir = GinkgoT().TempDir()
+	s.CacheDir = t.TempDir()
 	s.NushellPath, s.SandboxPath = nu, helper
 	s.ProvisioningPath = filepath.Join("..", "..", "nushell")
 	s.LeaderElect = false
@@ -85,7 +93,7 @@ func (w *world) start() {
 	Expect(err).NotTo(HaveOccurred())
 	w.end, w.ended = cancel, make(chan error, 1)
 	go func() { w.ended <- mgr.Start(ctx) }()
-	DeferCleanup(w.stop)
+	w.t.Cleanup(w.stop)
 }
 
 // stop ends the manager and waits for it; it may be called again.

@@ -86,20 +86,15 @@ func TestManyAskersOneFlight(t *testing.T) {
 	g.Expect(made.Load()).To(BeEquivalentTo(1))
 }
 
-// Whoever asks between the end of a flight and the look at the memo must not
+// Whoever looked at the memo before a flight ended, and asks after it, must not
 // make the value again.
-func TestAskersThatComeLateFindTheValue(t *testing.T) {
+func TestWhoAsksLateFindsTheValue(t *testing.T) {
 	g := NewWithT(t)
 	c := newCache(g, 8)
-	var made atomic.Int32
-	var askers sync.WaitGroup
-	for range 64 {
-		askers.Go(func() {
-			<-c.Do("key", func() (int, bool) { made.Add(1); return 7, true })
-		})
-	}
-	askers.Wait()
-	g.Expect(made.Load()).To(BeEquivalentTo(1))
+	_, found := c.Get("key")
+	g.Expect(found).To(BeFalse())
+	<-c.Do("key", remembered(7))
+	g.Expect(<-c.Do("key", remembered(8))).To(Equal(7))
 }
 
 func TestAValueThatMayNotBeRememberedIsMadeAgain(t *testing.T) {

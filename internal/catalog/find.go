@@ -12,9 +12,9 @@ import (
 )
 
 // Find lists the versions of a name, newest first. found tells whether the
-// library has the name, and so owns it, also where the err says that it is
-// broken. A library is open to every namespace. err is a Fault,
-// CatalogUnavailable or InvalidMetadata and such, or that of ctx.
+// library has the name, and so owns it, also where err says that it is broken;
+// with CatalogUnavailable nothing is known of that. A library is open to every
+// namespace. err is a Fault, or that of ctx.
 func (l *Library) Find(ctx context.Context, _ string, t extension.Type, name string) (offers []extension.Offer, found bool, err error) {
 	who := id{t, name}
 	if !t.Valid() || !extension.ValidName(name) {
@@ -117,12 +117,13 @@ func (l *Library) Refresh(ctx context.Context, t extension.Type, name string) er
 	return l.lookNow(ctx, id{t, name}, true)
 }
 
-// view copies the parts of a name. A name that was never looked at is looked at
-// until the first scan is done; from then on what is not known is not there.
+// view copies the parts of a name. Until the first scan is done, a name that was
+// never looked at or that moves is looked at first, so that a start does not say
+// of it that it is not there; from then on what is not known is not there.
 func (l *Library) view(ctx context.Context, who id) (map[string]part, error) {
 	l.mu.RLock()
-	_, known := l.names[who]
-	unread := !known && l.synced.IsZero()
+	e, known := l.names[who]
+	unread := l.synced.IsZero() && (!known || e.moves())
 	l.mu.RUnlock()
 	if unread {
 		if err := l.lookNow(ctx, who, false); err != nil {

@@ -65,6 +65,16 @@ func (e *entry) exists() bool {
 	return known && p.accepted.shape == present
 }
 
+// moves tells whether a part may become another one soon.
+func (e *entry) moves() bool {
+	for _, p := range e.parts {
+		if p.waiting {
+			return true
+		}
+	}
+	return false
+}
+
 // looked is what a look at a name came to.
 type looked struct {
 	changed bool // an answer did

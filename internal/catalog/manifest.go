@@ -26,7 +26,7 @@ const (
 	MaxManifestBytes    = 256 << 10
 	MaxDescriptionBytes = 1024
 	MaxAuthorBytes      = 256
-	MaxRepositoryBytes  = 1024
+	MaxRepositoryBytes  = 512
 	MaxDependencies     = 64
 )
 

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path"
 	"slices"
 	"syscall"
 	"time"
@@ -157,7 +156,7 @@ func (l *Library) listType(root *os.Root, t extension.Type, all, odd map[id]stru
 
 func (l *Library) typeFault(t extension.Type, err error) error {
 	return extension.NewTransientFault(extension.CatalogUnavailable, err,
-		"%s of library %s cannot be read: %s; make it a folder that the operator can read", path.Join(l.shown(id{kind: t}, "")), l.name, err)
+		"%s of library %s cannot be read: %s; make it a folder that the operator can read", l.shown(id{kind: t}, ""), l.name, err)
 }
 
 func oddFault(shown string) *extension.Fault {

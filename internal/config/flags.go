@@ -17,7 +17,7 @@ func (s *Settings) Flags() cliflag.NamedFlagSets {
 
 func (s *Settings) extensionFlags(groups *cliflag.NamedFlagSets) {
 	f := groups.FlagSet("Extensions")
-	f.StringSliceVar(&s.Libraries, "library", s.Libraries,
+	f.StringArrayVar(&s.Libraries, "library", s.Libraries,
 		"folder that holds providers/, taskservs/ and clusters/, as [NAME=]DIR; may be repeated: the first library that has a name owns it")
 	f.DurationVar(&s.LibraryInterval, "library-interval", s.LibraryInterval,
 		"how often libraries are read again, whether file events came or not (jittered)")

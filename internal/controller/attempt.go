@@ -133,19 +133,23 @@ func (a *attempt) wait(w *waiting) {
 	if a.ext.Spec.Timeout != nil {
 		timeout = a.ext.Spec.Timeout.Duration
 	}
-	waited := a.outcome.Now.Sub(w.since)
-	key := a.outcome.Resolution.Plan.Root().Key
+	waited, slow := a.outcome.Now.Sub(w.since), min(slowLoad, timeout)
 	switch {
 	case waited >= timeout:
 		a.fail(extension.NewTransientFault(extension.LoadTimeout, nil,
-			"loading %s took longer than spec.timeout (%s); it goes on and is looked at again; raise spec.timeout if the extension is slow to load", key, timeout))
-	case waited >= min(slowLoad, timeout):
-		a.decide(func(o *status.Outcome) { o.Loading = true })
-		a.again = timeout - waited
-	default:
+			"loading %s took longer than spec.timeout (%s); it goes on and is looked at again; raise spec.timeout if the extension is slow to load",
+			a.outcome.Resolution.Plan.Root().Key, timeout))
+		return
+	case waited < slow:
 		a.nothingNew()
-		a.again = min(slowLoad, timeout) - waited
+		a.again = slow - waited
+		return
+	case a.alreadyReconciling():
+		a.nothingNew()
+	default:
+		a.decide(func(o *status.Outcome) { o.Loading = true })
 	}
+	a.again = timeout - waited
 }
 
 // sameContent tells whether the plan's root is what was loaded last, for the
@@ -170,7 +174,13 @@ func (a *attempt) failedBefore() bool {
 }
 
 // alreadyStalled tells whether the status has given up on this generation.
-func (a *attempt) alreadyStalled() bool {
-	stalled := meta.FindStatusCondition(a.ext.Status.Conditions, api.StalledCondition)
-	return stalled != nil && stalled.ObservedGeneration == a.ext.Generation
+func (a *attempt) alreadyStalled() bool { return a.says(api.StalledCondition) }
+
+// alreadyReconciling tells whether the status speaks of work on this generation:
+// it is not told again in other words while a try follows a try.
+func (a *attempt) alreadyReconciling() bool { return a.says(api.ReconcilingCondition) }
+
+func (a *attempt) says(conditionType string) bool {
+	found := meta.FindStatusCondition(a.ext.Status.Conditions, conditionType)
+	return found != nil && found.ObservedGeneration == a.ext.Generation
 }

@@ -93,7 +93,7 @@ func (r *Reconciler) patch(ctx context.Context, a *attempt, updated *api.Extensi
 func (r *Reconciler) writeRefused(ctx context.Context, a *attempt, refused error) (bool, error) {
 	ctrl.LoggerFrom(ctx).Error(refused, "The API server refused the status; it is not tried again until something changes")
 	updated := a.ext.DeepCopy()
-	updated.Status.Conditions = status.Refused(a.ext, a.outcome.Now)
+	updated.Status = status.Refused(a.ext, a.outcome.Now)
 	if err := r.patch(ctx, a, updated); err != nil && !apierrors.IsConflict(err) {
 		return false, fmt.Errorf("write minimal status: %w", client.IgnoreNotFound(err))
 	}

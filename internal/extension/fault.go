@@ -46,8 +46,8 @@ const (
 	Retryable
 )
 
-// classes is the one table from code to class. LoadFailed is the exception that
-// Fault.Class knows: by a signal or an I/O error it is Retryable.
+// classes is the one table from code to class. A Transient Fault is Retryable
+// whatever its code, such as a LoadFailed by a signal or an I/O error.
 var classes = map[Code]Class{
 	InvalidVersion:     Terminal,
 	InvalidMetadata:    Terminal,

@@ -68,19 +68,6 @@ type Key struct {
 // String is the key as it is shown everywhere.
 func (k Key) String() string { return fmt.Sprintf("%s:%s:%s", k.Type, k.Name, k.Version) }
 
-// ParseKey is the inverse of Key.String.
-func ParseKey(s string) (Key, error) {
-	parts := strings.Split(s, ":")
-	if len(parts) != 3 {
-		return Key{}, fmt.Errorf("key %q is not of the form type:name:version", s)
-	}
-	k := Key{Type: Type(parts[0]), Name: parts[1], Version: parts[2]}
-	if !k.Type.Valid() || !ValidName(k.Name) || !ValidVersion(k.Version) {
-		return Key{}, fmt.Errorf("key %q has an unknown type, a name that is not a DNS label or a version that is not X.Y.Z", s)
-	}
-	return k, nil
-}
-
 // Digest is "sha256:" and 64 lower-case hexadecimal digits.
 type Digest string
 

@@ -49,6 +49,11 @@ func (c conditions) suspend(lastGood string) {
 		c.set(api.ReadyCondition, metav1.ConditionFalse, api.SuspendedReason,
 			"suspended before the first load; set spec.suspend to false to load")
 	}
+	c.seen()
+}
+
+// seen marks what is said as true at this generation too.
+func (c conditions) seen() {
 	for _, t := range ours {
 		if found := meta.FindStatusCondition(*c.list, t); found != nil {
 			found.ObservedGeneration = c.generation
@@ -106,20 +111,18 @@ func (c conditions) loaded(lastGood, reason, message string) {
 	c.set(api.LoadedCondition, metav1.ConditionFalse, reason, message)
 }
 
-// Refused are the conditions to write when the API server has refused a status:
-// so little that nothing in them can be refused, and nothing that is not ours.
-func Refused(ext *api.Extension, now time.Time) []metav1.Condition {
-	var list []metav1.Condition
-	for _, t := range []string{api.ReadyCondition, api.StalledCondition} {
-		if found := meta.FindStatusCondition(ext.Status.Conditions, t); found != nil {
-			list = append(list, *found) // for its transition time
-		}
-	}
-	c := conditions{list: &list, generation: ext.Generation, now: metav1.NewTime(now).Rfc3339Copy()}
+// Refused is the status to write when the API server has refused another: that
+// of before, with so little changed that nothing of it can be refused.
+func Refused(ext *api.Extension, now time.Time) api.ExtensionStatus {
+	s := *ext.Status.DeepCopy()
+	s.ObservedGeneration = ext.Generation
+	c := conditions{list: &s.Conditions, generation: ext.Generation, now: metav1.NewTime(now).Rfc3339Copy()}
 	const message = "the API server refused this object's status; check that the installed CRD is that of the operator's version"
+	c.remove(api.ReconcilingCondition)
 	c.set(api.ReadyCondition, metav1.ConditionFalse, api.InternalErrorReason, message)
 	c.set(api.StalledCondition, metav1.ConditionTrue, api.InternalErrorReason, message)
-	return list
+	c.seen()
+	return s
 }
 
 // Reason of a condition for a Fault's code: the codes are the API's reasons.

@@ -14,7 +14,8 @@ const (
 	availableRoom  = 2 << 10
 	candidateRoom  = 4 << 10
 	dependencyRoom = 6 << 10
-	maxURLLength   = 512
+	// maxPlaceLength is that of a repository's URL and of a path.
+	maxPlaceLength = 512
 )
 
 // cut shortens s to at most limit bytes of JSON, at a character's border: what is

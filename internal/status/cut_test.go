@@ -32,11 +32,26 @@ func TestLongMessagesAreCutAtACharacter(t *testing.T) {
 	g.Expect(shown(g, "broken \xff\xfe here")).To(Equal("broken \uFFFD here"))
 }
 
+// letters take one to six bytes of JSON each.
+var letters = []string{
+	"a", "é", "語", "🦊", "<", ">", "&", "\"", "\\", "\n", "\r", "\t", "\b", "\f", "\x00", "\x1b", "\x7f", "\u2028", "\u2029", "\uFFFD",
+}
+
+func TestALongMessageOfAnyLetterFillsItsRoom(t *testing.T) {
+	for _, letter := range letters {
+		g := NewWithT(t)
+		got := shown(g, strings.Repeat(letter, 2000))
+		quotes, ellipsis := len(`""`), len("…")
+		g.Expect(jsonLength(g, got)).To(BeNumerically("<=", api.MaxMessageLength+quotes), "%q", letter)
+		g.Expect(jsonLength(g, got)).To(BeNumerically(">", api.MaxMessageLength+quotes-ellipsis-6), "%q", letter)
+	}
+}
+
 func TestMessagesAreCutByWhatTheyTakeAsJSON(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := NewWithT(t)
-		words := rapid.SampledFrom([]string{"a", "é", "語", "🦊", "<", "&", "\"", "\\", "\n", "\t", "\x00", "\x1b", "\x7f", "\u2028", "\xff"})
-		message := "a" + strings.Join(rapid.SliceOfN(words, 0, 2000).Draw(t, "words"), "")
+		words := rapid.SampledFrom(append([]string{"\xff"}, letters...))
+		message := strings.Repeat("a", rapid.IntRange(1, 1100).Draw(t, "lead")) + strings.Join(rapid.SliceOf(words).Draw(t, "words"), "")
 		got := shown(g, message)
 		g.Expect(utf8.ValidString(got)).To(BeTrue())
 		g.Expect(jsonLength(g, got)).To(BeNumerically("<=", api.MaxMessageLength+2)) // and its quotes

@@ -35,7 +35,7 @@ func recordLoaded(s *api.ExtensionStatus, o Outcome) {
 	s.Metadata = metadata(root.Metadata)
 	s.Version, s.Catalog, s.Digest = root.Key.Version, root.Catalog, string(root.Digest)
 	s.InputDigest, s.Key = string(loaded.InputDigest), root.Key.String()
-	s.Path = cut(root.Path, maxURLLength)
+	s.Path = cut(root.Path, maxPlaceLength)
 	s.Hooks = loaded.Hooks
 	s.LoadedAt = &at
 	s.Sandbox = &api.SandboxStatus{Level: loaded.Enforcement.Level, Missing: loaded.Enforcement.Missing}
@@ -50,7 +50,7 @@ func metadata(m extension.Metadata) *api.ExtensionMetadata {
 	return &api.ExtensionMetadata{
 		Description:  cut(m.Description, api.MaxMessageLength),
 		Author:       cut(m.Author, api.MaxTextLength),
-		Repository:   cut(m.Repository, maxURLLength),
+		Repository:   cut(m.Repository, maxPlaceLength),
 		Dependencies: cutList(dependencies, api.MaxDependencies, dependencyRoom),
 	}
 }

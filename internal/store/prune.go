@@ -11,10 +11,10 @@ import (
 	"provisioning.dev/extension-operator/internal/extension"
 )
 
-// Prune removes the copies that keep does not want and that were not put for
-// olderThan, and says how many. A copy that a catalog asks for again is made
-// again; a stage that is linked from it stays whole.
-func (s *Store) Prune(ctx context.Context, keep func(extension.Digest) bool, olderThan time.Duration) (int, error) {
+// Prune removes the copies that were not put for olderThan, and says how many. A
+// copy that a catalog asks for again is made again; a stage that is linked from
+// it stays whole.
+func (s *Store) Prune(ctx context.Context, olderThan time.Duration) (int, error) {
 	entries, err := os.ReadDir(s.path(contentFolder))
 	if err != nil {
 		return 0, s.fault(err)
@@ -25,7 +25,7 @@ func (s *Store) Prune(ctx context.Context, keep func(extension.Digest) bool, old
 			return removed, err
 		}
 		d := extension.Digest("sha256:" + entry.Name())
-		if !d.Valid() || keep(d) {
+		if !d.Valid() {
 			continue
 		}
 		gone, err := s.removeOld(d, olderThan)

@@ -3,14 +3,17 @@
 package store_test
 
 import (
+	"context"
 	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	. "github.com/onsi/gomega"
 	"golang.org/x/sys/unix"
 
@@ -158,19 +161,26 @@ func TestPrune(t *testing.T) {
 	write(t, dir, "taskservs/containerd/mod.nu", "c")
 	s, cache := open(t)
 	kept, old := put(t, s, root, "taskservs/etcd"), put(t, s, root, "taskservs/containerd")
-	keep := func(d extension.Digest) bool { return d == kept }
 	stage, err := s.Stage(t.Context(), members(old))
 	must(t, err)
 
-	g.Expect(s.Prune(t.Context(), keep, time.Hour)).To(Equal(0))
+	g.Expect(s.Prune(t.Context(), time.Hour)).To(Equal(0))
 	past := time.Now().Add(-2 * time.Hour)
 	must(t, os.Chtimes(contentDir(cache, old), past, past))
 	put(t, s, root, "taskservs/containerd") // which counts as use
-	g.Expect(s.Prune(t.Context(), keep, time.Hour)).To(Equal(0))
-	g.Expect(s.Prune(t.Context(), keep, 0)).To(Equal(1))
+	g.Expect(s.Prune(t.Context(), time.Hour)).To(Equal(0))
+	must(t, os.Chtimes(contentDir(cache, old), past, past))
+	janitor, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() {
+		j := store.Janitor{Store: s, Interval: time.Millisecond, Age: time.Hour, Log: logr.Discard()}
+		must(t, j.Start(janitor))
+	})
+	g.Eventually(func() bool { return s.Has(old) }).Should(BeFalse())
+	stop()
+	running.Wait()
 
 	g.Expect(s.Has(kept)).To(BeTrue())
-	g.Expect(s.Has(old)).To(BeFalse())
 	g.Expect(filesOf(t, stage.Dir())).To(HaveLen(1), "a stage outlives the copy it was linked from")
 }
 
@@ -178,9 +188,9 @@ func TestPrune(t *testing.T) {
 // it, else a limit to the size of files, which gives another errno.
 func fill(t *testing.T, dir string) (reason string) {
 	t.Helper()
-	err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=1m")
+	err := mountSmall(dir)
 	if err == nil {
-		t.Cleanup(func() { must(t, unix.Unmount(dir, unix.MNT_DETACH)) })
+		t.Cleanup(func() { must(t, unmount(dir)) })
 		return unix.ENOSPC.Error()
 	}
 	t.Logf("no small disk can be mounted here (%v): RLIMIT_FSIZE takes its place", err)
@@ -213,9 +223,7 @@ func TestStageCopiesWhereLinksCannotBe(t *testing.T) {
 	_, root := library(t)
 	s, cache := open(t)
 	d := put(t, s, root, "taskservs/etcd")
-	other, err := os.MkdirTemp("/dev/shm", "")
-	must(t, err)
-	t.Cleanup(func() { must(t, os.RemoveAll(other)) })
+	other := otherDisk(t)
 	must(t, os.Remove(filepath.Join(cache, "stage")))
 	must(t, os.Symlink(other, filepath.Join(cache, "stage")))
 	stage, err := s.Stage(t.Context(), members(d))

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
-	"golang.org/x/sys/unix"
 
 	"provisioning.dev/extension-operator/internal/extension"
 	"provisioning.dev/extension-operator/internal/store"
@@ -26,8 +25,8 @@ func asNobody(t *testing.T, run func()) {
 	if os.Geteuid() == 0 {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		must(t, unix.Setfsuid(65534))
-		defer func() { must(t, unix.Setfsuid(0)) }()
+		must(t, readAs(65534))
+		defer func() { must(t, readAs(0)) }()
 	}
 	run()
 }

@@ -81,26 +81,26 @@ func (w *walker) list(at step) ([]step, error) {
 func (w *walker) entriesOf(dir *os.File, at step) ([]step, error) {
 	var below []step
 	for {
-		batch, err := dir.ReadDir(256)
+		batch, err := dir.Readdirnames(256)
 		if errors.Is(err, io.EOF) {
 			return below, nil
 		}
 		if err != nil {
 			return nil, sourceFault(w.shown(at.path), err)
 		}
-		for _, entry := range batch {
+		for _, name := range batch {
 			if w.entries++; w.entries > w.limits.Entries {
 				return nil, exceeds(w.shown(""), int64(w.limits.Entries), "files and folders")
 			}
-			if Ignored(entry.Name()) {
+			if Ignored(name) {
 				continue
 			}
-			isFolder, err := w.entry(dir, at.path, entry.Name())
+			isFolder, err := w.entry(dir, at.path, name)
 			if err != nil {
 				return nil, err
 			}
 			if isFolder {
-				below = append(below, step{path: path.Join(at.path, entry.Name()), above: at.above})
+				below = append(below, step{path: path.Join(at.path, name), above: at.above})
 			}
 		}
 	}

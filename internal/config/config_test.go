@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"provisioning.dev/extension-operator/internal/config"
+)
+
+func TestTheDefaultsAreValid(t *testing.T) {
+	g := NewWithT(t)
+	g.Expect(config.Default().Validate()).To(Succeed())
+}
+
+func TestValidateNamesTheFlagAndWhatItMayBe(t *testing.T) {
+	for message, spoil := range map[string]func(*config.Settings){
+		"--library-interval is 99ms; at least 100ms is needed":                           func(s *config.Settings) { s.LibraryInterval = 99 * time.Millisecond },
+		"--load-timeout is 999ms; at least 1s is needed":                                 func(s *config.Settings) { s.LoadTimeout = 999 * time.Millisecond },
+		"--grace-period is -1s; at least 1s is needed":                                   func(s *config.Settings) { s.GracePeriod = -time.Second },
+		"--cache-size is 0; at least 1 is needed":                                        func(s *config.Settings) { s.CacheSize = 0 },
+		"--load-slots is -3; at least 1 is needed":                                       func(s *config.Settings) { s.LoadSlots = -3 },
+		"--workers is 0; at least 1 is needed":                                           func(s *config.Settings) { s.Workers = 0 },
+		`--log-level is "loud"; it can be debug, info, error`:                            func(s *config.Settings) { s.LogLevel = "loud" },
+		`--log-format is ""; it can be json, text`:                                       func(s *config.Settings) { s.LogFormat = "" },
+		"--cache-dir is empty; it must name a folder that the manager can write":         func(s *config.Settings) { s.CacheDir = "" },
+		"--nushell-path is empty; it must name the nu binary":                            func(s *config.Settings) { s.NushellPath = "" },
+		"--provisioning-path is empty; it must name the folder with the loading program": func(s *config.Settings) { s.ProvisioningPath = "" },
+		`--library "one=" names no folder; write --library [NAME=]DIR`:                   func(s *config.Settings) { s.Libraries = []string{"one="} },
+	} {
+		t.Run(message, func(t *testing.T) {
+			settings := config.Default()
+			spoil(&settings)
+			NewWithT(t).Expect(settings.Validate()).To(MatchError(message))
+		})
+	}
+}
+
+func TestTheLeastThatIsAllowedIsValid(t *testing.T) {
+	s := config.Default()
+	s.LibraryInterval, s.LoadTimeout, s.GracePeriod = 100*time.Millisecond, time.Second, time.Second
+	s.CacheSize, s.LoadSlots, s.Workers = 1, 1, 1
+	s.Libraries, s.SandboxPath, s.Kubeconfig = nil, "", ""
+	NewWithT(t).Expect(s.Validate()).To(Succeed())
+}
+
+func TestValidateTellsEveryMistakeAtOnce(t *testing.T) {
+	g := NewWithT(t)
+	s := config.Default()
+	s.Workers, s.LogLevel, s.Libraries = 0, "loud", []string{""}
+	err := s.Validate()
+	g.Expect(err).To(MatchError(And(ContainSubstring("--workers"), ContainSubstring("--log-level"), ContainSubstring("--library"))))
+}
+
+func TestParseLibraries(t *testing.T) {
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		entries []string
+		want    []config.Library
+		fails   string
+	}{
+		"none":                {},
+		"named by its folder": {entries: []string{"/srv/extensions"}, want: []config.Library{{Name: "extensions", Dir: "/srv/extensions"}}},
+		"named":               {entries: []string{"builtin=/srv/My Files"}, want: []config.Library{{Name: "builtin", Dir: "/srv/My Files"}}},
+		"in their order": {entries: []string{"b=/srv/b", "/srv/a/"},
+			want: []config.Library{{Name: "b", Dir: "/srv/b"}, {Name: "a", Dir: "/srv/a"}}},
+		"relative":                {entries: []string{"own=../x", "lib"}, want: []config.Library{{Name: "own", Dir: filepath.Join(here, "../x")}, {Name: "lib", Dir: filepath.Join(here, "lib")}}},
+		"a folder with an equals": {entries: []string{"a=/srv/a=b"}, want: []config.Library{{Name: "a", Dir: "/srv/a=b"}}},
+		"the same folder twice":   {entries: []string{"a=/srv/x", "b=/srv/x"}, want: []config.Library{{Name: "a", Dir: "/srv/x"}, {Name: "b", Dir: "/srv/x"}}},
+		"a folder whose name is no label": {entries: []string{"/srv/My Files"},
+			fails: `--library /srv/My Files: "My Files" cannot name a catalog (a DNS label is needed); write --library NAME=/srv/My Files`},
+		"a name that is no label": {entries: []string{"Mine=/srv/a"},
+			fails: `--library Mine=/srv/a: "Mine" cannot name a catalog (a DNS label is needed); write --library NAME=/srv/a`},
+		"an empty name": {entries: []string{"=/srv/a"},
+			fails: `--library =/srv/a: "" cannot name a catalog (a DNS label is needed); write --library NAME=/srv/a`},
+		"the root": {entries: []string{"/"},
+			fails: `--library /: "/" cannot name a catalog (a DNS label is needed); write --library NAME=/`},
+		"a name twice": {entries: []string{"/srv/extensions", "/opt/extensions"},
+			fails: `--library /opt/extensions: the name "extensions" is taken by /srv/extensions; write --library NAME=/opt/extensions`},
+		"no folder":       {entries: []string{""}, fails: `--library "" names no folder; write --library [NAME=]DIR`},
+		"a name and none": {entries: []string{"a="}, fails: `--library "a=" names no folder; write --library [NAME=]DIR`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			got, err := config.ParseLibraries(c.entries)
+			if c.fails != "" {
+				g.Expect(err).To(MatchError(c.fails))
+				return
+			}
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(got).To(Equal(c.want))
+		})
+	}
+}
+
+func TestAbsolute(t *testing.T) {
+	g := NewWithT(t)
+	here, err := os.Getwd()
+	g.Expect(err).NotTo(HaveOccurred())
+	s := config.Default()
+	s.CacheDir, s.ProvisioningPath, s.NushellPath, s.SandboxPath = "cache", "../nushell", "./nu", "bin/sandbox"
+	got, err := s.Absolute()
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(got.CacheDir).To(Equal(filepath.Join(here, "cache")))
+	g.Expect(got.ProvisioningPath).To(Equal(filepath.Join(here, "../nushell")))
+	g.Expect(got.NushellPath).To(Equal(filepath.Join(here, "nu")))
+	g.Expect(got.SandboxPath).To(Equal(filepath.Join(here, "bin/sandbox")))
+	g.Expect(s.CacheDir).To(Equal("cache"), "the original stays")
+
+	s = config.Default()
+	g.Expect(s.Absolute()).To(Equal(s), "what is absolute stays")
+
+	s.NushellPath, s.SandboxPath = "nu", ""
+	got, err = s.Absolute()
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(got.NushellPath).To(Equal("nu"), "PATH finds it")
+	g.Expect(got.SandboxPath).To(BeEmpty(), "none stays none")
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config_test
+
+import (
+	"bytes"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"github.com/spf13/pflag"
+	cliflag "k8s.io/component-base/cli/flag"
+
+	"provisioning.dev/extension-operator/internal/config"
+)
+
+// flags of s, as the manager makes them one set.
+func flags(s *config.Settings) *pflag.FlagSet {
+	all := pflag.NewFlagSet("manager", pflag.ContinueOnError)
+	groups := s.Flags()
+	for _, name := range groups.Order {
+		all.AddFlagSet(groups.FlagSets[name])
+	}
+	return all
+}
+
+func TestFlagsAreGrouped(t *testing.T) {
+	g := NewWithT(t)
+	s := config.Default()
+	groups := s.Flags()
+	g.Expect(groups.Order).To(Equal([]string{"Extensions", "Loading", "Manager"}))
+
+	var help bytes.Buffer
+	cliflag.PrintSections(&help, groups, 0)
+	for _, text := range []string{
+		"Extensions flags:", "--library stringArray", "may be repeated", "Loading flags:", "--nushell-path", "(default 30s)",
+		"Manager flags:", "--leader-elect", "$KUBECONFIG",
+	} {
+		g.Expect(help.String()).To(ContainSubstring(text))
+	}
+}
+
+func TestEveryFlagHasHelpThatStartsInTheMiddleOfASentence(t *testing.T) {
+	g := NewWithT(t)
+	s := config.Default()
+	flags(&s).VisitAll(func(f *pflag.Flag) {
+		g.Expect(f.Usage).NotTo(BeEmpty(), f.Name)
+		g.Expect(f.Usage).NotTo(HaveSuffix("."), f.Name)
+		g.Expect(f.Usage).NotTo(ContainSubstring("\n"), f.Name)
+	})
+}
+
+func TestWithoutFlagsTheDefaultsStay(t *testing.T) {
+	g := NewWithT(t)
+	s := config.Default()
+	g.Expect(flags(&s).Parse(nil)).To(Succeed())
+	g.Expect(s).To(Equal(config.Default()))
+}
+
+// Every setting has a flag of its own, and no flag is without a setting.
+func TestEverySettingIsBoundToOneFlag(t *testing.T) {
+	g := NewWithT(t)
+	want := config.Settings{
+		Libraries: []string{"a=/srv/a", "/srv/b"}, LibraryInterval: 2 * time.Minute, CacheDir: "/c", CacheSize: 7,
+		NushellPath: "/nu", ProvisioningPath: "/p", SandboxPath: "/s", LoadTimeout: 3 * time.Second, LoadSlots: 9,
+		Kubeconfig: "/k", Workers: 11, LeaderElect: false, LeaderElectionNS: "ns", MetricsBindAddress: ":1",
+		MetricsSecure: false, ProbeBindAddress: ":2", GracePeriod: 4 * time.Second, LogLevel: "debug", LogFormat: "text",
+	}
+	args := strings.Fields("--library a=/srv/a --library /srv/b --library-interval 2m --cache-dir /c --cache-size 7 " +
+		"--nushell-path /nu --provisioning-path /p --sandbox-path /s --load-timeout 3s --load-slots 9 " +
+		"--kubeconfig /k --workers 11 --leader-elect=false --leader-election-namespace ns --metrics-bind-address :1 " +
+		"--metrics-secure=false --health-probe-bind-address :2 --grace-period 4s --log-level debug --log-format text")
+	s := config.Default()
+	all := flags(&s)
+	g.Expect(all.Parse(args)).To(Succeed())
+	g.Expect(s).To(Equal(want))
+
+	count, changed := 0, 0
+	all.VisitAll(func(f *pflag.Flag) {
+		count++
+		if f.Changed {
+			changed++
+		}
+	})
+	g.Expect(changed).To(Equal(count), "every flag is tried here")
+	g.Expect(count).To(Equal(reflect.TypeFor[config.Settings]().NumField()))
+}
+
+func TestAnUnknownFlagAndAWrongTypeAreRefused(t *testing.T) {
+	g := NewWithT(t)
+	for args, say := range map[string]string{
+		"--librarys=/x": "unknown flag: --librarys", "--cache-size=many": "cache-size", "--load-timeout=30": "load-timeout",
+	} {
+		s := config.Default()
+		all := flags(&s)
+		g.Expect(all.Parse([]string{args})).To(MatchError(ContainSubstring(say)))
+	}
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store_test
+
+import (
+	"os"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// mountSmall puts a file system of 1 MiB over dir.
+func mountSmall(dir string) error { return unix.Mount("tmpfs", dir, "tmpfs", 0, "size=1m") }
+
+func unmount(dir string) error { return unix.Unmount(dir, unix.MNT_DETACH) }
+
+// readAs gives the calling thread the file rights of another user.
+func readAs(uid int) error { return unix.Setfsuid(uid) }
+
+// otherDisk is a folder that no file of a test's own folders can be linked to.
+func otherDisk(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "")
+	must(t, err)
+	t.Cleanup(func() { must(t, os.RemoveAll(dir)) })
+	return dir
+}
