@@ -30,8 +30,8 @@ func module(text string) map[string]string { return map[string]string{"mod.nu": 
 func withManifest(text string) map[string]string { return map[string]string{"manifest.toml": text} }
 
 // manifestOf changes the right manifest of a name at 1.1.0.
-func manifestOf(name, old, new string) map[string]string {
-	return withManifest(strings.Replace(manifest(api.TaskservType, name, "1.1.0"), old, new, 1))
+func manifestOf(name, before, after string) map[string]string {
+	return withManifest(strings.Replace(manifest(api.TaskservType, name, "1.1.0"), before, after, 1))
 }
 
 const (

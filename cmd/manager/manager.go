@@ -4,8 +4,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"go.uber.org/zap/zapcore"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -26,6 +28,9 @@ import (
 	"provisioning.dev/extension-operator/internal/config"
 	"provisioning.dev/extension-operator/internal/controller"
 )
+
+// informersWait bounds how long a probe waits to learn that informers are not synced.
+const informersWait = 500 * time.Millisecond
 
 // run starts the manager and returns when ctx has ended and everything is down.
 func run(ctx context.Context, settings config.Settings) error {
@@ -113,11 +118,24 @@ func addChecks(mgr ctrl.Manager, p *parts) error {
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return fmt.Errorf("add the liveness check: %w", err)
 	}
-	if err := mgr.AddReadyzCheck("nushell", func(req *http.Request) error {
-		_, err := p.runner.Toolchain(req.Context())
-		return err
-	}); err != nil {
-		return fmt.Errorf("add the readiness check: %w", err)
+	checks := map[string]healthz.Checker{
+		"nushell": func(req *http.Request) error {
+			_, err := p.runner.Toolchain(req.Context())
+			return err
+		},
+		"informers": func(req *http.Request) error {
+			ctx, cancel := context.WithTimeout(req.Context(), informersWait)
+			defer cancel()
+			if !mgr.GetCache().WaitForCacheSync(ctx) {
+				return errors.New("the objects of the cluster have not been read yet")
+			}
+			return nil
+		},
+	}
+	for name, check := range checks {
+		if err := mgr.AddReadyzCheck(name, check); err != nil {
+			return fmt.Errorf("add the readiness check %s: %w", name, err)
+		}
 	}
 	return nil
 }

@@ -3,7 +3,7 @@
 package main
 
 import (
-	"fmt"
+	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -23,13 +23,13 @@ func (w *world) verdict(name string) string {
 	if ready == nil || ready.ObservedGeneration != ext.Generation {
 		return "unseen"
 	}
-	text := fmt.Sprintf("%s %s", ready.Status, ready.Reason)
+	words := []string{string(ready.Status), ready.Reason}
 	for _, t := range []string{api.StalledCondition, api.ReconcilingCondition} {
 		if meta.IsStatusConditionTrue(ext.Status.Conditions, t) {
-			text += " " + t
+			words = append(words, t)
 		}
 	}
-	return text
+	return strings.Join(words, " ")
 }
 
 // Verdicts that specs wait for.

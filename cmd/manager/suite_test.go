@@ -11,6 +11,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
@@ -62,21 +63,40 @@ func startCluster(t testing.TB) {
 	asManager, err = cluster.AddUser("extension-manager")
 	Expect(err).NotTo(HaveOccurred())
 	asManager.QPS = -1
-	grantShippedRole("extension-manager")
+	grantShippedRoles("extension-manager")
 }
 
-// grantShippedRole gives a user the role that config/rbac ships, so that a verb
-// that is missing there fails here.
-func grantShippedRole(user string) {
+// grantShippedRoles gives a user the roles that config/rbac ships for the manager
+// and nothing else, so that a verb that is missing there fails here.
+func grantShippedRoles(user string) {
 	GinkgoHelper()
-	text, err := os.ReadFile(filepath.Join("..", "..", "config", "rbac", "role.yaml"))
+	subjects := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}}
+	for _, file := range []string{"role.yaml", "metrics_auth_role.yaml"} {
+		role := &rbacv1.ClusterRole{}
+		readShipped(file, role)
+		create(role, &rbacv1.ClusterRoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: role.Name}, Subjects: subjects,
+			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
+		})
+	}
+	role := &rbacv1.Role{}
+	readShipped("leader_election_role.yaml", role)
+	create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: role.Namespace}}, role, &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: role.Namespace, Name: role.Name}, Subjects: subjects,
+		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},
+	})
+}
+
+func readShipped(file string, into client.Object) {
+	GinkgoHelper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "config", "rbac", file))
 	Expect(err).NotTo(HaveOccurred())
-	role := &rbacv1.ClusterRole{}
-	Expect(yaml.UnmarshalStrict(text, role)).To(Succeed())
-	Expect(admin.Create(context.Background(), role)).To(Succeed())
-	Expect(admin.Create(context.Background(), &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: role.Name},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
-		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
-	})).To(Succeed())
+	Expect(yaml.UnmarshalStrict(text, into)).To(Succeed())
+}
+
+func create(objects ...client.Object) {
+	GinkgoHelper()
+	for _, object := range objects {
+		Expect(admin.Create(context.Background(), object)).To(Succeed())
+	}
 }

@@ -109,11 +109,11 @@ func (w *world) stop() {
 
 // client counts status patches and lets a spec come between.
 func (w *world) client(c *rest.Config, o client.Options) (client.Client, error) {
-	real, err := client.NewWithWatch(c, o)
+	plain, err := client.NewWithWatch(c, o)
 	if err != nil {
 		return nil, err
 	}
-	return interceptor.NewClient(real, interceptor.Funcs{
+	return interceptor.NewClient(plain, interceptor.Funcs{
 		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, obj client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
 			w.writes.Add(1)
 			send := func() error { return c.SubResource(sub).Patch(ctx, obj, patch, opts...) }

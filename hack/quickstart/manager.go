@@ -61,7 +61,7 @@ func (m *manager) stop() error {
 		return err
 	}
 	select {
-	case <-m.ended:
+	case <-m.ended: //nolint:errcheck // it was asked to end: how it did so is nobody's concern
 		return nil
 	case <-time.After(stopTimeout):
 		return errors.Join(fmt.Errorf("the manager did not stop within %s", stopTimeout), m.cmd.Process.Kill())

@@ -46,7 +46,7 @@ func (s *stack) whileManagerRuns(ctx context.Context, do func(context.Context) e
 		return err
 	case err := <-s.manager.ended:
 		cancel(err)
-		<-done
+		<-done //nolint:errcheck // it was given up: what it says follows from the manager's end
 		return fmt.Errorf("the manager ended: %w", err)
 	}
 }

@@ -28,7 +28,7 @@ var rooms = map[string]allowed{
 	"internal/extension": {others: []string{"github.com/Masterminds/semver/v3"}},
 	"internal/cache":     {others: []string{"github.com/hashicorp/golang-lru/v2", "golang.org/x/sync"}},
 	"internal/sandbox":   {others: []string{"golang.org/x/sys"}},
-	"internal/store":     {rooms: []string{"internal/extension"}, others: []string{"golang.org/x/sys"}},
+	"internal/store":     {rooms: []string{"internal/extension"}, others: []string{"github.com/go-logr/logr", "golang.org/x/sys"}},
 	"internal/catalog": {
 		rooms:  []string{"internal/extension", "internal/store"},
 		others: []string{"github.com/fsnotify/fsnotify", "github.com/go-logr/logr", "github.com/pelletier/go-toml/v2"},

@@ -3,7 +3,7 @@
 package cache_test
 
 import (
-	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -51,7 +51,7 @@ func TestTheLeastRecentlyUsedGoesFirst(t *testing.T) {
 	}
 	g.Expect(c.Len()).To(Equal(3))
 	for i := range 1000 {
-		<-c.Do(fmt.Sprint(i), remembered(i))
+		<-c.Do(strconv.Itoa(i), remembered(i))
 		g.Expect(c.Len()).To(Equal(3))
 	}
 }
@@ -161,7 +161,7 @@ func TestASlowFlightBlocksNoOtherKey(t *testing.T) {
 	})
 	<-started
 	for i := range 100 {
-		g.Expect(<-c.Do(fmt.Sprint(i), remembered(i))).To(Equal(i))
+		g.Expect(<-c.Do(strconv.Itoa(i), remembered(i))).To(Equal(i))
 		_, found := c.Get("slow")
 		g.Expect(found).To(BeFalse())
 	}
@@ -205,7 +205,7 @@ func TestConcurrentUse(t *testing.T) {
 		users.Go(func() {
 			for i := range 500 {
 				n := (u + i) % 9
-				key := fmt.Sprint(n)
+				key := strconv.Itoa(n)
 				switch i % 5 {
 				case 0:
 					c.Forget(key)

@@ -19,15 +19,9 @@ import (
 // whose cause is store.ErrChanging where the folder is no longer as seen, or
 // that of ctx.
 func (l *Library) examine(ctx context.Context, root *os.Root, who id, folder string, seen sighting) (*checked, error) {
-	digest, putErr := l.store.Put(ctx, root, path.Join(who.folder(), folder), l.limits)
-	if err := ctx.Err(); err != nil {
+	copied, err := l.copyIn(ctx, root, path.Join(who.folder(), folder))
+	if err != nil {
 		return nil, err
-	}
-	var fault *extension.Fault
-	if putErr != nil {
-		if fault = extension.AsFault(putErr); fault.Transient {
-			return nil, putErr
-		}
 	}
 	now, _, err := l.sightPart(ctx, root, who, folder, seen.shape)
 	if err != nil {
@@ -37,10 +31,27 @@ func (l *Library) examine(ctx context.Context, root *os.Root, who id, folder str
 		return nil, extension.NewTransientFault(extension.CatalogUnavailable, store.ErrChanging,
 			"%s is being written; it is read again when it has come to rest", l.shown(who, folder))
 	}
-	if fault != nil {
-		return &checked{fault: fault}, nil
+	if copied.digest == "" {
+		return copied, nil
 	}
-	return l.readCopy(who, folder, digest)
+	return l.readCopy(who, folder, copied.digest)
+}
+
+// copyIn puts a version into the store. One that cannot be copied gives a fault
+// and no digest; an error is as for examine.
+func (l *Library) copyIn(ctx context.Context, root *os.Root, place string) (*checked, error) {
+	digest, err := l.store.Put(ctx, root, place, l.limits)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err == nil {
+		return &checked{digest: digest}, nil
+	}
+	fault := extension.AsFault(err)
+	if fault.Transient {
+		return nil, err
+	}
+	return &checked{fault: fault}, nil
 }
 
 // readCopy parses what was hashed and holds it against the folder's place.

@@ -33,14 +33,21 @@ func (l *Library) Find(ctx context.Context, _ string, t extension.Type, name str
 	case single:
 		offers, err := l.findSingle(ctx, who, own)
 		return offers, true, err
+	default: // itself is no version, so its folders are
+		return versionOffers(view), true, nil
 	}
+}
+
+// versionOffers lists the version folders of a name, newest first.
+func versionOffers(view map[string]part) []extension.Offer {
+	var offers []extension.Offer
 	for folder, p := range view {
 		if p.accepted.shape == version {
 			offers = append(offers, extension.Offer{Version: folder, Incomplete: p.accepted.incomplete})
 		}
 	}
 	slices.SortFunc(offers, func(a, b extension.Offer) int { return extension.CompareVersions(b.Version, a.Version) })
-	return offers, true, nil
+	return offers
 }
 
 // findSingle needs the content: only the manifest knows the version.

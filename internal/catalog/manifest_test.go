@@ -68,7 +68,7 @@ func TestParseManifestRefuses(t *testing.T) {
 		"format in quotes":       {with("manifest = 1", `manifest = "1"`), "line 2: manifest is the number of the format"},
 		"format 0":               {with("manifest = 1", "manifest = 0"), "line 2: manifest is the number"},
 		"a newer format":         {with("manifest = 1", "manifest = 2\nnews = 1"), "line 2: manifest = 2 needs a newer operator"},
-		"an unknown key":         {with("author", "autor"), `line 8: unknown key "autor"; the keys are manifest, name,`},
+		"an unknown key":         {with("author", "autor"), `line 8: unknown key "autor"; the keys are manifest, name,`}, //nolint:misspell // the misspelling is the case
 		"a key in capitals":      {with("author", "Author"), `line 8: unknown key "Author"`},
 		"an unknown table":       {good + "[hooks]\nx = 1\n", `line 10: unknown key "hooks"`},
 		"no name":                {with("name = \"kubernetes\"\n", ""), "name is missing; add it"},

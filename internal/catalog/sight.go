@@ -83,14 +83,18 @@ type layout struct {
 	newest             time.Time
 }
 
+// isVersion tells whether the name's own folder is one version. A module alone
+// says so only where no other folder claims to be one.
+func (f *layout) isVersion() bool {
+	return f.manifest || f.module && len(f.versions)+len(f.misnamed) == 0
+}
+
 // sightName looks at a whole name. The error is that of ctx.
 func (l *Library) sightName(ctx context.Context, root *os.Root, who id) (nameSight, error) {
 	seen := nameSight{parts: map[string]sighting{}}
 	found, err := l.readLayout(root, who)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		if info, statErr := root.Lstat(who.folder()); statErr != nil || info.Mode()&fs.ModeSymlink == 0 {
-			return seen, ctx.Err()
-		}
+	if noFolder(root, who, err) {
+		return seen, ctx.Err()
 	}
 	seen.parts[existence] = sighting{shape: present, newest: found.newest}
 	if err == nil {
@@ -99,30 +103,40 @@ func (l *Library) sightName(ctx context.Context, root *os.Root, who id) (nameSig
 	switch {
 	case found.manifest && len(found.versions) > 0:
 		seen.parts[itself] = mixedSighting(root, who, found)
-	case err != nil || found.manifest || found.module && len(found.versions)+len(found.misnamed) == 0:
-		if err := l.addPart(ctx, &seen, root, who, itself, single); err != nil {
-			return seen, err
-		}
-		return seen, nil
+	case err != nil || found.isVersion():
+		err := l.addParts(ctx, &seen, root, who, []string{itself}, single)
+		return seen, err
 	}
-	for _, folder := range found.versions {
-		if err := l.addPart(ctx, &seen, root, who, folder, version); err != nil {
-			return seen, err
-		}
+	if err := l.addParts(ctx, &seen, root, who, found.versions, version); err != nil {
+		return seen, err
 	}
-	for _, folder := range found.misnamed {
-		if err := l.addPart(ctx, &seen, root, who, folder, misnamed); err != nil {
-			return seen, err
-		}
+	if err := l.addParts(ctx, &seen, root, who, found.misnamed, misnamed); err != nil {
+		return seen, err
 	}
 	return seen, ctx.Err()
 }
 
-func (l *Library) addPart(ctx context.Context, seen *nameSight, root *os.Root, who id, folder string, as shape) error {
-	part, folders, err := l.sightPart(ctx, root, who, folder, as)
-	seen.parts[folder] = part
-	seen.folders = append(seen.folders, folders...)
-	return err
+// noFolder tells whether the error of reading a name's folder means that it is
+// not there. A link to nowhere is there, and broken.
+func noFolder(root *os.Root, who id, err error) bool {
+	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+		return false
+	}
+	info, err := root.Lstat(who.folder())
+	return err != nil || info.Mode()&fs.ModeSymlink == 0
+}
+
+// addParts looks at folders of one shape, up to the first error, which is that of ctx.
+func (l *Library) addParts(ctx context.Context, seen *nameSight, root *os.Root, who id, folders []string, as shape) error {
+	for _, folder := range folders {
+		part, below, err := l.sightPart(ctx, root, who, folder, as)
+		seen.parts[folder] = part
+		seen.folders = append(seen.folders, below...)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sightPart looks at one version's folder. The error is that of ctx.

@@ -54,7 +54,7 @@ func (l *Library) Start(ctx context.Context) error {
 
 // jittered keeps replicas from scanning one shared disk in step.
 func (l *Library) jittered() time.Duration {
-	return time.Duration(float64(l.interval) * (0.9 + 0.2*rand.Float64()))
+	return time.Duration(float64(l.interval) * (0.9 + 0.2*rand.Float64())) //nolint:gosec // G404: nobody gains by guessing it
 }
 
 // hint turns the path of a file event into something to look at.

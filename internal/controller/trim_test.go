@@ -15,7 +15,7 @@ import (
 )
 
 func loadedExtension(name string) *api.Extension {
-	text := func(s string) string { return strings.Clone(s) }
+	text := strings.Clone
 	return &api.Extension{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: name, Annotations: map[string]string{lastApplied: "{}", "kept": "yes"},

@@ -77,7 +77,7 @@ func Codes() []Code {
 }
 
 // Fault is a failure that somebody has to be told about.
-type Fault struct {
+type Fault struct { //nolint:errname // a fault is the operator's word for it: not every error is one
 	Code Code
 	// Message is one sentence for a person: what is wrong and what to do.
 	Message string

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -114,7 +115,7 @@ func (l *Loader) InputDigest(ctx context.Context, plan extension.Plan) (extensio
 	for _, m := range plan.Members {
 		writeLine(h, m.Key.String(), string(m.Digest))
 	}
-	writeLine(h, string(tools.Nushell), string(tools.Program), fmt.Sprint(tools.Protocol))
+	writeLine(h, string(tools.Nushell), string(tools.Program), strconv.Itoa(tools.Protocol))
 	return extension.Digest("sha256:" + hex.EncodeToString(h.Sum(nil))), nil
 }
 

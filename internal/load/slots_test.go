@@ -4,7 +4,7 @@ package load
 
 import (
 	"context"
-	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -179,7 +179,7 @@ func TestSlotsUnderLoad(t *testing.T) {
 				if i%3 == 0 {
 					go cancel()
 				}
-				release, err := s.acquire(ctx, fmt.Sprint(u%3))
+				release, err := s.acquire(ctx, strconv.Itoa(u%3))
 				if err == nil {
 					if all.Add(1) > places || mine.Add(1) > places-1 {
 						over.Add(1)

@@ -43,15 +43,15 @@ func decodeAnswer(text []byte) (answer, error) {
 	if err := checkProtocol(document); err != nil {
 		return answer{}, err
 	}
-	ok := reader{}.field(document, "ok")
+	accepted, isBool := reader{}.field(document, "ok").(bool)
 	var r reader
 	var a answer
-	if ok == false {
+	if isBool && !accepted {
 		r.fields(document, "answer", "protocol", "ok", "error")
 		a.failure = r.failure(r.field(document, "error"))
 	} else {
 		r.fields(document, "answer", "protocol", "ok", "extension", "hooks")
-		r.require(ok == true, "ok is neither true nor false")
+		r.require(accepted, "ok is neither true nor false")
 		a.key = r.key(r.field(document, "extension"))
 		a.hooks = r.hooks(r.field(document, "hooks"))
 	}
@@ -139,8 +139,9 @@ func (r *reader) key(value any) extension.Key {
 }
 
 func (r *reader) hooks(value any) []string {
-	names := []string{}
-	for _, one := range r.list(value, "hooks") {
+	list := r.list(value, "hooks")
+	names := make([]string, 0, len(list))
+	for _, one := range list {
 		name, _ := one.(string)
 		r.require(slices.Contains(hooks, name), "hooks names what is none of %v", hooks)
 		r.require(len(names) == 0 || names[len(names)-1] < name, "hooks are not sorted, each once")

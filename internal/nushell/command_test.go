@@ -17,10 +17,10 @@ import (
 )
 
 // versionFolder is a version of taskserv sample in a library, with a manifest that is good but for what is replaced.
-func versionFolder(t testing.TB, libraryFolder, version, old, new string) {
+func versionFolder(t testing.TB, libraryFolder, version, before, after string) {
 	t.Helper()
 	text := strings.Replace(manifest("sample"), "1.0.0", version, 1)
-	files{"mod.nu": install, "manifest.toml": strings.Replace(text, old, new, 1)}.
+	files{"mod.nu": install, "manifest.toml": strings.Replace(text, before, after, 1)}.
 		write(t, filepath.Join(libraryFolder, "taskservs", "sample", version))
 }
 
@@ -77,7 +77,7 @@ func TestCommandRefusesBrokenManifests(t *testing.T) {
 		"manifest = 1\n":          {"", "key manifest is missing"},
 		"manifest = 1":            {"manifest = 2", "needs a newer release"},
 		"= 1":                     {`= "1"`, "manifest must be the number 1"},
-		"description =":           {"descripton =", "unknown key descripton; remove it; description is missing"},
+		"description =":           {"descripton =", "unknown key descripton; remove it; description is missing"}, //nolint:misspell // the misspelling is the case
 		`name = "sample"`:         {`name = "other"`, `name is "other", but its folder is sample`},
 		`type = "taskserv"`:       {`type = "cluster"`, `type is "cluster", but it lies among the taskservs`},
 		`version = "1.0.0"`:       {`version = "1.0.0+1"`, `version "1.0.0+1" is not exact`},

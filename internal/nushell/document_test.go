@@ -14,8 +14,8 @@ import (
 const refusal = `{"protocol":1,"ok":false,"error":{"code":"LoadFailed","message":"m","diagnostics":[{"file":"mod.nu","line":1,"column":2,"message":"m","code":"c"}]}}`
 
 func TestAnswersAreReadStrictly(t *testing.T) {
-	with := func(old, new string) string { return strings.Replace(goodAnswer, old, new, 1) }
-	refused := func(old, new string) string { return strings.Replace(refusal, old, new, 1) }
+	with := func(before, after string) string { return strings.Replace(goodAnswer, before, after, 1) }
+	refused := func(before, after string) string { return strings.Replace(refusal, before, after, 1) }
 	for text, problem := range map[string]string{
 		"":                                     "it printed nothing",
 		" \n":                                  "it printed nothing",

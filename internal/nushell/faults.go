@@ -61,7 +61,7 @@ func (l *load) limitFault(limit *sandbox.LimitError) *extension.Fault {
 
 // endFault is the Fault of a process that did not exit by itself, if it is one.
 func (l *load) endFault(result sandbox.Result) *extension.Fault {
-	how := ""
+	var how string
 	switch {
 	case result.Signal != 0:
 		how = fmt.Sprintf("a signal (%s)", result.Signal)
@@ -87,7 +87,7 @@ func (l *load) wrongAnswer(result sandbox.Result, problem string, args ...any) *
 
 // refusal is the Fault of an extension that the loading program looked at and refused.
 func (l *load) refusal(result sandbox.Result, f failure) *extension.Fault {
-	beginning := fmt.Sprintf("%s does not load", l.what())
+	beginning := l.what() + " does not load"
 	if len(f.diagnostics) == 0 {
 		beginning += ": " + clip(f.message, maxMessage/2)
 	}
@@ -105,7 +105,7 @@ func (l *load) parseFault(ctx context.Context, result sandbox.Result) *extension
 	if err != nil {
 		return l.processFault(err)
 	}
-	beginning := fmt.Sprintf("%s does not load", l.what())
+	beginning := l.what() + " does not load"
 	switch {
 	case len(diagnostics) > 0:
 	case result.ExitCode == exitPanic:

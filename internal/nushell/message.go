@@ -26,7 +26,7 @@ type diagnostic struct {
 	Message, Code string
 }
 
-// String reads extensions/taskservs/etcd/3.5.1/mod.nu:12:5: Type mismatch. (nu::parser::type_mismatch)
+// String reads as in extensions/taskservs/etcd/3.5.1/mod.nu:12:5: Type mismatch. (nu::parser::type_mismatch).
 func (d diagnostic) String() string {
 	s := fmt.Sprintf("%s:%d:%d", clip(d.File, maxProblem), d.Line, d.Column)
 	message := d.Message

@@ -71,8 +71,8 @@ func (e plainError) message() string {
 // resolved: only then may its text be shown.
 func (l *load) shownPath(file string) (shown string, own bool) {
 	clean := filepath.Clean(file)
-	real, err := filepath.EvalSymlinks(clean)
-	if err != nil || real != clean {
+	resolved, err := filepath.EvalSymlinks(clean)
+	if err != nil || resolved != clean {
 		return filepath.Base(clean), false
 	}
 	root := l.plan.Root()

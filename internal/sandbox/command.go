@@ -5,6 +5,7 @@ package sandbox
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -112,13 +113,12 @@ func validateEnv(env []string) error {
 
 // helperArgs are the helper's arguments; reportDescriptor is where it finds the report's pipe.
 func helperArgs(c Command, l Limits) []string {
-	args := []string{
+	return slices.Concat([]string{
 		"--report-fd=" + strconv.Itoa(reportDescriptor),
 		"--cpu=" + strconv.FormatInt(l.cpuSeconds(), 10),
 		"--open-files=" + strconv.FormatInt(l.OpenFiles, 10),
 		"--file-size=" + strconv.FormatInt(l.FileSize, 10),
 		"--address-space=" + strconv.FormatInt(l.AddressSpace, 10),
 		"--", c.Path,
-	}
-	return append(args, c.Args...)
+	}, c.Args)
 }

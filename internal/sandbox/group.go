@@ -61,8 +61,9 @@ const (
 // reaped here; others are their new parent's, dead as they are. It gives up on a process that the kernel cannot end (a
 // hung disk).
 func (g *group) vanish() {
-	deadline := time.Now().Add(longestWait)
-	for pause := firstPause; time.Now().Before(deadline); pause = min(2*pause, 10*time.Millisecond) {
+	deadline := time.NewTimer(longestWait)
+	defer deadline.Stop()
+	for pause := firstPause; ; pause = min(2*pause, 10*time.Millisecond) {
 		if err := syscall.Kill(-g.leader(), 0); errors.Is(err, syscall.ESRCH) {
 			return
 		}
@@ -71,7 +72,11 @@ func (g *group) vanish() {
 		if dead {
 			return
 		}
-		time.Sleep(pause)
+		select {
+		case <-deadline.C:
+			return
+		case <-time.After(pause):
+		}
 	}
 }
 

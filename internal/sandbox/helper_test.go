@@ -34,7 +34,7 @@ func TestAHelperThatCannotBeStarted(t *testing.T) {
 	} {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			g := NewWithT(t)
-			_, err := runIn(t, context.Background(), path, shell("echo must not run"), sandbox.DefaultLimits())
+			_, err := runIn(context.Background(), t, path, shell("echo must not run"), sandbox.DefaultLimits())
 			var unavailable *sandbox.UnavailableError
 			g.Expect(errors.As(err, &unavailable)).To(BeTrue(), "%v", err)
 			g.Expect(unavailable.Layer).To(Equal(sandbox.LayerHelper))
@@ -74,7 +74,7 @@ func TestAHelperThatDoesNotDoItsWork(t *testing.T) {
 			g := NewWithT(t)
 			path := filepath.Join(t.TempDir(), "helper")
 			g.Expect(os.WriteFile(path, []byte("#!/bin/sh\n"+one.script+"\n"), 0o755)).To(Succeed())
-			_, err := runIn(t, context.Background(), path, shell("true"), sandbox.DefaultLimits())
+			_, err := runIn(context.Background(), t, path, shell("true"), sandbox.DefaultLimits())
 			var unavailable *sandbox.UnavailableError
 			g.Expect(errors.As(err, &unavailable)).To(BeTrue(), "%v", err)
 			g.Expect(unavailable.Layer).To(Equal(one.layer))
@@ -91,7 +91,7 @@ func TestTheMachineRefusesTheExecForNow(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "helper")
 	script := "#!/bin/sh\necho '{\"enforced\":[]}{\"failed\":\"exec\",\"step\":\"execve\",\"errno\":11}' >&3\n"
 	g.Expect(os.WriteFile(path, []byte(script), 0o755)).To(Succeed())
-	_, err := runIn(t, context.Background(), path, shell("true"), sandbox.DefaultLimits())
+	_, err := runIn(context.Background(), t, path, shell("true"), sandbox.DefaultLimits())
 	var system *sandbox.SystemError
 	g.Expect(errors.As(err, &system)).To(BeTrue(), "%v", err)
 	g.Expect(errors.Is(err, syscall.EAGAIN)).To(BeTrue())

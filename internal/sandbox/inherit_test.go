@@ -33,14 +33,14 @@ func TestTheEnvironmentIsExact(t *testing.T) {
 			{"ODD=a=b\nc \xff", "EMPTY=", "PWD=/elsewhere"},
 		} {
 			g := NewWithT(t)
-			result, err := runIn(t, context.Background(), helper,
+			result, err := runIn(context.Background(), t, helper,
 				sandbox.Command{Path: "/usr/bin/env", Args: []string{"-0"}, Env: env}, sandbox.DefaultLimits())
 			g.Expect(err).NotTo(HaveOccurred())
-			var want string
+			var want strings.Builder
 			for _, entry := range env {
-				want += entry + "\x00"
+				want.WriteString(entry + "\x00")
 			}
-			g.Expect(string(result.Stdout)).To(Equal(want))
+			g.Expect(string(result.Stdout)).To(Equal(want.String()))
 		}
 	})
 }
@@ -49,7 +49,7 @@ func TestArgumentsArriveUnchanged(t *testing.T) {
 	odd := []string{"", " ", "--", "--cpu=1", "-c", "a\nb", "\xff\xfe", "'\"`$(id)", "r####'x'####", strings.Repeat("é", 50_000)}
 	bothWays(t, func(t *testing.T, helper string) {
 		g := NewWithT(t)
-		result, err := runIn(t, context.Background(), helper,
+		result, err := runIn(context.Background(), t, helper,
 			sandbox.Command{Path: "/usr/bin/printf", Args: append([]string{`%s\0`}, odd...)}, sandbox.DefaultLimits())
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(string(result.Stdout)).To(Equal(strings.Join(odd, "\x00") + "\x00"))
@@ -78,7 +78,7 @@ func TestTheWorkingFolder(t *testing.T) {
 			g := NewWithT(t)
 			command := shell("pwd -P")
 			command.Dir = given
-			result, err := runIn(t, context.Background(), helper, command, sandbox.DefaultLimits())
+			result, err := runIn(context.Background(), t, helper, command, sandbox.DefaultLimits())
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(string(result.Stdout)).To(Equal(want + "\n"))
 		}
@@ -105,7 +105,7 @@ func TestStandardInput(t *testing.T) {
 				g := NewWithT(t)
 				command := shell(one.script)
 				command.Stdin = make([]byte, one.stdin)
-				result, err := runIn(t, context.Background(), helper, command, limits)
+				result, err := runIn(context.Background(), t, helper, command, limits)
 				g.Expect(err).NotTo(HaveOccurred())
 				g.Expect(result.ExitCode).To(BeZero())
 				g.Expect(result.Stdout).To(HaveLen(one.want))

@@ -66,10 +66,10 @@ func runWithHelper(m *testing.M) int {
 // run runs a command in a sandbox with the helper and fails the test if anything is left of it.
 func run(t *testing.T, c sandbox.Command, l sandbox.Limits) (sandbox.Result, error) {
 	t.Helper()
-	return runIn(t, context.Background(), helper, c, l)
+	return runIn(context.Background(), t, helper, c, l)
 }
 
-func runIn(t *testing.T, ctx context.Context, helper string, c sandbox.Command, l sandbox.Limits) (sandbox.Result, error) {
+func runIn(ctx context.Context, t *testing.T, helper string, c sandbox.Command, l sandbox.Limits) (sandbox.Result, error) {
 	t.Helper()
 	g := NewWithT(t)
 	box, err := sandbox.New(helper)
@@ -123,7 +123,7 @@ func endOnceReady(t *testing.T, command func(fifo string) sandbox.Command) (sand
 		first <- line
 		cancel()
 	}()
-	result, err := runIn(t, ctx, helper, command(fifo), sandbox.DefaultLimits())
+	result, err := runIn(ctx, t, helper, command(fifo), sandbox.DefaultLimits())
 	g.Expect(members(g, number(g, <-first))).To(BeEmpty())
 	return result, err
 }

@@ -36,7 +36,7 @@ func TestNushellAnswers(t *testing.T) {
 		g := NewWithT(t)
 		command := nu(t, "let text = (open --raw /dev/stdin); print -r ({env: ($env | columns | where $it in [HOME PATH CANARY]), text: $text} | to json -r); exit 0")
 		command.Stdin = []byte("from stdin")
-		result, err := runIn(t, context.Background(), helper, command, sandbox.DefaultLimits())
+		result, err := runIn(context.Background(), t, helper, command, sandbox.DefaultLimits())
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(result.ExitCode).To(BeZero(), string(result.Stderr))
 		g.Expect(string(result.Stdout)).To(MatchJSON(`{"env": ["HOME", "PATH"], "text": "from stdin"}`))

@@ -52,7 +52,7 @@ func TestAProgramsOwnEndIsAResult(t *testing.T) {
 
 func TestWithoutHelperNothingIsEnforced(t *testing.T) {
 	g := NewWithT(t)
-	result, err := runIn(t, context.Background(), "", shell("echo out; exit 3"), sandbox.DefaultLimits())
+	result, err := runIn(context.Background(), t, "", shell("echo out; exit 3"), sandbox.DefaultLimits())
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(string(result.Stdout)).To(Equal("out\n"))
 	g.Expect(result.ExitCode).To(Equal(3))
@@ -72,7 +72,7 @@ func TestAProgramThatCannotBeExecuted(t *testing.T) {
 		} {
 			t.Run(name+path, func(t *testing.T) {
 				g := NewWithT(t)
-				result, err := runIn(t, context.Background(), with, sandbox.Command{Path: path}, sandbox.DefaultLimits())
+				result, err := runIn(context.Background(), t, with, sandbox.Command{Path: path}, sandbox.DefaultLimits())
 				var exec *sandbox.ExecError
 				g.Expect(errors.As(err, &exec)).To(BeTrue(), "%v", err)
 				g.Expect(exec.Path).To(Equal(path))
@@ -92,7 +92,7 @@ func TestAVanishedFolderMayComeBack(t *testing.T) {
 			g := NewWithT(t)
 			command := shell("true")
 			command.Dir = dir
-			_, err := runIn(t, context.Background(), with, command, sandbox.DefaultLimits())
+			_, err := runIn(context.Background(), t, with, command, sandbox.DefaultLimits())
 			var system *sandbox.SystemError
 			g.Expect(errors.As(err, &system)).To(BeTrue(), "%v", err)
 			g.Expect(err).To(MatchError(ContainSubstring("working folder " + dir)))
@@ -133,7 +133,7 @@ func TestAWrongCommandStartsNothing(t *testing.T) {
 func TestTheEndOfTheContext(t *testing.T) {
 	t.Run("deadline", func(t *testing.T) {
 		g := NewWithT(t)
-		result, err := runIn(t, withTimeout(t, 2*time.Second), helper,
+		result, err := runIn(withTimeout(t, 2*time.Second), t, helper,
 			shell("exec sleep 1000"), sandbox.DefaultLimits())
 		g.Expect(errors.Is(err, context.DeadlineExceeded)).To(BeTrue(), "%v", err)
 		g.Expect(errors.Is(err, context.Canceled)).To(BeFalse())
@@ -146,7 +146,7 @@ func TestTheEndOfTheContext(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(context.Background())
 		timer := time.AfterFunc(2*time.Second, func() { cancel(cause) })
 		defer timer.Stop()
-		_, err := runIn(t, ctx, helper, shell("exec sleep 1000"), sandbox.DefaultLimits())
+		_, err := runIn(ctx, t, helper, shell("exec sleep 1000"), sandbox.DefaultLimits())
 		g.Expect(errors.Is(err, context.Canceled)).To(BeTrue(), "%v", err)
 		g.Expect(errors.Is(err, cause)).To(BeTrue(), "%v", err)
 		var ended *sandbox.EndedError
@@ -157,7 +157,7 @@ func TestTheEndOfTheContext(t *testing.T) {
 		g := NewWithT(t)
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
-		_, err := runIn(t, ctx, helper, shell("true"), sandbox.DefaultLimits())
+		_, err := runIn(ctx, t, helper, shell("true"), sandbox.DefaultLimits())
 		var ended *sandbox.EndedError
 		g.Expect(errors.As(err, &ended)).To(BeTrue(), "%v", err)
 		g.Expect(errors.Is(err, context.Canceled)).To(BeTrue(), "%v", err)

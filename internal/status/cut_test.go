@@ -5,6 +5,7 @@ package status_test
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -77,9 +78,8 @@ func TestTheLargestStatusIsBounded(t *testing.T) {
 			g := NewWithT(t)
 			long := strings.Repeat(letter, 4096)
 			ext := newExtension()
-			o := good("1.0.0", "a", noon)
 			for i := range 5 {
-				o = good(longVersion(i), fmt.Sprint(i), noon.Add(time.Duration(i)*time.Minute))
+				o := good(longVersion(i), strconv.Itoa(i), noon.Add(time.Duration(i)*time.Minute))
 				root := &o.Resolution.Plan.Members[0]
 				root.Path, root.Catalog = long, strings.Repeat("c", 63)
 				root.Metadata.Description, root.Metadata.Author, root.Metadata.Repository = long, long, long

@@ -3,6 +3,8 @@
 package status
 
 import (
+	"slices"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
@@ -43,7 +45,7 @@ func recordLoaded(s *api.ExtensionStatus, o Outcome) {
 }
 
 func metadata(m extension.Metadata) *api.ExtensionMetadata {
-	var dependencies []string
+	dependencies := slices.Grow([]string(nil), len(m.Dependencies)) // nil where there are none, as the API server gives it back
 	for _, d := range m.Dependencies {
 		dependencies = append(dependencies, extension.Ref{Type: d.Type, Name: d.Name, Constraint: d.Constraint}.String())
 	}

@@ -20,7 +20,7 @@ func readAs(uid int) error { return unix.Setfsuid(uid) }
 // otherDisk is a folder that no file of a test's own folders can be linked to.
 func otherDisk(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "")
+	dir, err := os.MkdirTemp("/dev/shm", "") //nolint:usetesting // not where t.TempDir is, that is the point
 	must(t, err)
 	t.Cleanup(func() { must(t, os.RemoveAll(dir)) })
 	return dir

@@ -77,8 +77,7 @@ func check(t *rapid.T, err error) {
 func TestDigestIsAFunctionOfTheContentAlone(t *testing.T) {
 	s, _ := open(t)
 	digest := func(r *rapid.T, files map[string]content) extension.Digest {
-		dir, err := os.MkdirTemp(t.TempDir(), "")
-		check(r, err)
+		dir := t.TempDir()
 		defer os.RemoveAll(dir)
 		folder := rapid.SampledFrom([]string{"a", "taskservs/etcd/1.0.0"}).Draw(r, "place")
 		lay(r, filepath.Join(dir, folder), files)

@@ -16,7 +16,7 @@ import (
 // it stays whole.
 func (s *Store) Prune(ctx context.Context, olderThan time.Duration) (int, error) {
 	entries, err := os.ReadDir(s.path(contentFolder))
-	if err != nil {
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return 0, s.fault(err)
 	}
 	removed := 0
@@ -55,7 +55,7 @@ func (s *Store) removeOld(d extension.Digest, olderThan time.Duration) (bool, er
 
 // drop removes a copy in one step, as others see it. It needs the lock of d.
 func (s *Store) drop(d extension.Digest) error {
-	temp, err := os.MkdirTemp(s.path(tempFolder), "")
+	temp, err := s.newFolder(tempFolder)
 	if err != nil {
 		return err
 	}

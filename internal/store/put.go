@@ -27,7 +27,7 @@ func (s *Store) Put(ctx context.Context, root *os.Root, folder string, limits Li
 	if err != nil {
 		return "", err
 	}
-	temp, err := os.MkdirTemp(s.path(tempFolder), "")
+	temp, err := s.newFolder(tempFolder)
 	if err != nil {
 		return "", s.fault(err)
 	}
@@ -109,7 +109,7 @@ func (c *copier) copyFile(tw *tar.Writer, f sourceFile) (err error) {
 // later, not the descriptor that fills it.
 func (c *copier) create(f packedFile) (*os.File, error) {
 	name := filepath.Join(c.target, filepath.FromSlash(f.path))
-	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(name), folderMode); err != nil {
 		return nil, err
 	}
 	mode := os.FileMode(0o444)

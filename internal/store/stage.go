@@ -25,7 +25,7 @@ func (s *Stage) Remove() error { return os.RemoveAll(s.dir) }
 // Stage links the members' copies into a new stage, which the caller removes.
 // A copy that the store lost gives a transient Fault.
 func (s *Store) Stage(ctx context.Context, members []extension.Member) (*Stage, error) {
-	dir, err := os.MkdirTemp(s.path(stageFolder), "")
+	dir, err := s.newFolder(stageFolder)
 	if err != nil {
 		return nil, s.fault(err)
 	}
@@ -47,7 +47,7 @@ func (s *Store) stageMember(ctx context.Context, d extension.Digest, target stri
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(target, 0o755); err != nil {
+	if err := os.MkdirAll(target, folderMode); err != nil {
 		return err
 	}
 	for _, f := range files {
@@ -68,7 +68,7 @@ func (s *Store) stageMember(ctx context.Context, d extension.Digest, target stri
 // place links a file, or copies it where links cannot be: on file systems
 // without them, at the limit of links to one file, across mounts.
 func place(from, to string) error {
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(to), folderMode); err != nil {
 		return err
 	}
 	err := os.Link(from, to)

@@ -19,6 +19,9 @@ const (
 	contentFolder = "sha256"
 	tempFolder    = "tmp"
 	stageFolder   = "stage"
+
+	// folderMode lets the processes of other users read: extensions are no secret.
+	folderMode = 0o755
 )
 
 // Store is a folder of content-addressed copies. Its methods may be called
@@ -48,7 +51,7 @@ func Open(dir string) (*Store, error) {
 		}
 	}
 	for _, folder := range []string{contentFolder, tempFolder, stageFolder} {
-		if err := os.MkdirAll(s.path(folder), 0o755); err != nil {
+		if err := os.MkdirAll(s.path(folder), folderMode); err != nil {
 			return nil, s.fault(err)
 		}
 	}
@@ -155,7 +158,10 @@ func (s *Store) install(temp string, d extension.Digest, files []packedFile) err
 			return s.touch(d)
 		}
 	}
-	if err := os.Chmod(temp, 0o755); err != nil {
+	if err := os.Chmod(temp, folderMode); err != nil {
+		return s.fault(err)
+	}
+	if err := os.MkdirAll(s.path(contentFolder), folderMode); err != nil {
 		return s.fault(err)
 	}
 	if err := os.Rename(temp, s.folder(d)); err != nil {
@@ -182,6 +188,15 @@ func (s *Store) forget(d extension.Digest) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.known, d)
+}
+
+// newFolder makes a folder of its own in one of the store's, which somebody may
+// have deleted meanwhile.
+func (s *Store) newFolder(parent string) (string, error) {
+	if err := os.MkdirAll(s.path(parent), folderMode); err != nil {
+		return "", err
+	}
+	return os.MkdirTemp(s.path(parent), "")
 }
 
 func (s *Store) path(elements ...string) string {

@@ -144,12 +144,12 @@ func (w *walker) link(sub string, own stamp) (isFolder bool, err error) {
 	case !info.Mode().IsRegular():
 		return false, special(w.shown(sub), info.Mode())
 	}
-	f, err := w.root.OpenFile(rel, readFlags, 0)
+	in, err := w.root.OpenFile(rel, readFlags, 0)
 	if err != nil {
 		return false, linkFault(w.shown(sub), err)
 	}
-	defer f.Close()
-	target, err := stampOfFile(f)
+	defer in.Close()
+	target, err := stampOfFile(in)
 	if err != nil {
 		return false, unreadable(w.shown(sub), err)
 	}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/types"
+
+	api "provisioning.dev/extension-operator/api/v1alpha1"
+)
+
+// freeAddress is one on loopback that nobody listened on a moment ago.
+func freeAddress() string {
+	GinkgoHelper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	Expect(err).NotTo(HaveOccurred())
+	defer func() { Expect(listener.Close()).To(Succeed()) }()
+	return listener.Addr().String()
+}
+
+// ask returns the status code and body of a GET; 0 while nobody answers.
+func ask(url string) (int, string) {
+	// The certificate is self-signed, and it is not what is tested here.
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // see above
+	defer transport.CloseIdleConnections()
+	c := http.Client{Transport: transport, Timeout: 5 * time.Second}
+	response, err := c.Get(url)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return 0, err.Error()
+	}
+	return response.StatusCode, string(body)
+}
+
+func code(url string) func() int {
+	return func() int {
+		status, _ := ask(url)
+		return status
+	}
+}
+
+var _ = Describe("what the manager serves", func() {
+	It("is alive without nu, and ready with it", func() {
+		w := newWorld()
+		w.settings.NushellPath = filepath.Join(w.t.TempDir(), "nu")
+		probes := freeAddress()
+		w.spawn("--health-probe-bind-address=" + probes)
+		Eventually(code("http://" + probes + "/healthz")).Should(Equal(http.StatusOK))
+		Consistently(code("http://" + probes + "/readyz")).Should(Equal(http.StatusInternalServerError))
+		_, body := ask("http://" + probes + "/readyz")
+		Expect(body).To(And(ContainSubstring("[-]nushell failed"), ContainSubstring("[+]informers ok")))
+		Expect(os.Symlink(nu, w.settings.NushellPath)).To(Succeed())
+		Eventually(code("http://" + probes + "/readyz")).Should(Equal(http.StatusOK))
+	})
+
+	It("gives metrics to nobody whom the API server does not know", func() {
+		w := newWorld()
+		metrics := freeAddress()
+		w.spawn("--metrics-bind-address=" + metrics)
+		Eventually(code("https://" + metrics + "/metrics")).Should(Equal(http.StatusUnauthorized))
+		Expect(code("http://" + metrics + "/metrics")()).To(Equal(http.StatusBadRequest))
+	})
+})
+
+var _ = Describe("two managers", func() {
+	It("have one leader, and a change of it writes and loads nothing", func() {
+		w := newWorld()
+		w.publish(api.TaskservType, "etcd", "3.5.9", nil)
+		w.settings.LeaderElect, w.settings.LeaderElectionNS = true, "extension-system"
+		first := &world{t: w.t, namespace: w.namespace, library: w.library, settings: w.settings}
+		second := &world{t: w.t, namespace: w.namespace, library: w.library, settings: w.settings}
+		second.settings.CacheDir = w.t.TempDir()
+		first.start()
+		w.apply(api.TaskservType, "etcd", "")
+		w.becomes("etcd", ready)
+		second.start()
+		first.stop()
+		w.publish(api.TaskservType, "etcd", "3.6.0", nil)
+		Eventually(func() string { return w.get("etcd").Status.Version }).Should(Equal("3.6.0"))
+		Expect(second.writes.Load()).To(BeEquivalentTo(1), "the one of the new version")
+		Expect(second.loader.Stats().Runs).To(BeEquivalentTo(1))
+	})
+})
+
+var _ = Describe("an object that comes again", func() {
+	It("starts from nothing when it is deleted and made anew under its name", func() {
+		w := newWorld()
+		w.publish(api.TaskservType, "etcd", "3.5.9", nil)
+		w.start()
+		uids := map[types.UID]bool{}
+		for range 5 {
+			ext := w.apply(api.TaskservType, "etcd", "")
+			uids[ext.UID] = true
+			w.becomes("etcd", ready)
+			Expect(admin.Delete(context.Background(), ext)).To(Succeed())
+		}
+		Expect(uids).To(HaveLen(5))
+		Expect(w.loader.Stats().Runs).To(BeEquivalentTo(1))
+	})
+})
