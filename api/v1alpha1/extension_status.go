@@ -84,7 +84,8 @@ type ExtensionStatus struct {
 	// +optional
 	Sandbox *SandboxStatus `json:"sandbox,omitempty"`
 
-	// LastAttempted is the newest attempt, good or not: what Ready speaks of.
+	// LastAttempted is the newest attempt that came to an end, good or not. One that
+	// failed for a reason that may pass is tried again and has not.
 	// +optional
 	LastAttempted *Attempt `json:"lastAttempted,omitempty"`
 

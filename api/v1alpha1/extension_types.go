@@ -86,10 +86,11 @@ type ExtensionSpec struct {
 
 // CatalogReference names a catalog.
 type CatalogReference struct {
-	// Name of the catalog.
+	// Name of the catalog, a DNS label.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="catalogRef.name must be a DNS label, as catalogs are called; leave catalogRef out to search all of them"
 	Name string `json:"name"`
 }
 

@@ -20,6 +20,8 @@ import (
 
 // parts are what the manager is made of.
 type parts struct {
+	// copies is this process's alone until it ends.
+	copies    *store.Store
 	runner    *nushell.Runner
 	libraries []*catalog.Library
 	loader    *load.Loader
@@ -36,7 +38,7 @@ func assemble(ctx context.Context, mgr ctrl.Manager, s config.Settings) (*parts,
 	if err != nil {
 		return nil, err
 	}
-	p := &parts{}
+	p := &parts{copies: copies}
 	p.runner = nushell.New(nushell.Options{
 		Nushell: s.NushellPath, Provisioning: s.ProvisioningPath, Sandbox: box, Limits: sandbox.DefaultLimits(),
 	})

@@ -48,6 +48,7 @@ var _ = Describe("the schema", func() {
 		Entry("an unknown policy", func(s *api.ExtensionSpec) { s.DependencyPolicy = "Maybe" }, `supported values: "Load", "Require", "Ignore"`),
 		Entry("too short a timeout", func(s *api.ExtensionSpec) { s.Timeout = &metav1.Duration{} }, "timeout must be between 1s and 60s"),
 		Entry("too long a timeout", func(s *api.ExtensionSpec) { s.Timeout = seconds(61) }, "timeout must be between 1s and 60s"),
+		Entry("a catalog that cannot be", func(s *api.ExtensionSpec) { s.CatalogRef = &api.CatalogReference{Name: "../x"} }, "catalogRef.name must be a DNS label"),
 		Entry("a catalog without a name", func(s *api.ExtensionSpec) { s.CatalogRef = &api.CatalogReference{} }, "spec.catalogRef.name"),
 	)
 

@@ -14,6 +14,10 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
@@ -29,12 +33,20 @@ func freeAddress() string {
 }
 
 // ask returns the status code and body of a GET; 0 while nobody answers.
-func ask(url string) (int, string) {
+func ask(url string) (int, string) { return askAs("", url) }
+
+// askAs is ask by whoever the API server knows by a bearer token.
+func askAs(token, url string) (int, string) {
 	// The certificate is self-signed, and it is not what is tested here.
 	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // see above
 	defer transport.CloseIdleConnections()
 	c := http.Client{Transport: transport, Timeout: 5 * time.Second}
-	response, err := c.Get(url)
+	request, err := http.NewRequest(http.MethodGet, url, http.NoBody)
+	Expect(err).NotTo(HaveOccurred())
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	response, err := c.Do(request)
 	if err != nil {
 		return 0, err.Error()
 	}
@@ -51,6 +63,16 @@ func code(url string) func() int {
 		status, _ := ask(url)
 		return status
 	}
+}
+
+// token makes a ServiceAccount in the world's namespace and returns what it shows of itself.
+func (w *world) token(name string) string {
+	GinkgoHelper()
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name}}
+	create(account)
+	request := &authenticationv1.TokenRequest{}
+	Expect(admin.SubResource("token").Create(context.Background(), account, request)).To(Succeed())
+	return request.Status.Token
 }
 
 var _ = Describe("what the manager serves", func() {
@@ -73,6 +95,35 @@ var _ = Describe("what the manager serves", func() {
 		w.spawn("--metrics-bind-address=" + metrics)
 		Eventually(code("https://" + metrics + "/metrics")).Should(Equal(http.StatusUnauthorized))
 		Expect(code("http://" + metrics + "/metrics")()).To(Equal(http.StatusBadRequest))
+	})
+
+	It("gives metrics to whom the shipped role is bound, and to no other", func() {
+		w := newWorld()
+		role := &rbacv1.ClusterRole{}
+		readShipped("metrics_reader_role.yaml", role)
+		binding := &rbacv1.ClusterRoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: role.Name},
+			Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: w.namespace, Name: "prometheus"}},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
+		}
+		create(role, binding)
+		DeferCleanup(func() {
+			Expect(admin.Delete(context.Background(), role)).To(Succeed())
+			Expect(admin.Delete(context.Background(), binding)).To(Succeed())
+		})
+		bound, other := w.token("prometheus"), w.token("somebody")
+		metrics := freeAddress()
+		w.spawn("--metrics-bind-address=" + metrics)
+		url := "https://" + metrics + "/metrics"
+		Eventually(code(url)).Should(Equal(http.StatusUnauthorized))
+		var text string
+		Eventually(func() (status int) { // the API server may learn of a role a moment later
+			status, text = askAs(bound, url)
+			return status
+		}).Should(Equal(http.StatusOK))
+		Expect(text).To(ContainSubstring("controller_runtime_"))
+		status, _ := askAs(other, url)
+		Expect(status).To(Equal(http.StatusForbidden))
 	})
 })
 

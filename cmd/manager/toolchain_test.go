@@ -10,6 +10,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/gbytes"
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
 )
@@ -68,6 +69,18 @@ var _ = Describe("a toolchain that is not right", func() {
 		w.publish(api.TaskservType, "etcd", "3.6.0", nil)
 		s := w.becomes("etcd", "False NushellUnavailable Reconciling").Status
 		Expect(s.Version).To(Equal("3.5.9"))
+	})
+
+	It("warns of another version of nu, and goes on", func() {
+		w := newWorld()
+		w.publish(api.TaskservType, "etcd", "3.5.9", nil)
+		w.settings.NushellPath = filepath.Join(w.t.TempDir(), "nu")
+		script := fmt.Sprintf("#!/bin/sh\ncase \"$*\" in *--version*) echo 0.999.0 ;; *) exec %q \"$@\" ;; esac\n", nu)
+		Expect(os.WriteFile(w.settings.NushellPath, []byte(script), 0o755)).To(Succeed())
+		_, log := w.spawn()
+		Eventually(log).Should(gbytes.Say(`WARNING: this version of Nushell.*0\.999\.0`))
+		w.apply(api.TaskservType, "etcd", "")
+		w.becomes("etcd", ready)
 	})
 
 	It("says that the sandbox is away", func() {

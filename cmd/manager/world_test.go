@@ -96,7 +96,8 @@ func (w *world) start() {
 	w.t.Cleanup(w.stop)
 }
 
-// stop ends the manager and waits for it; it may be called again.
+// stop ends the manager and waits for it, and for what ends with its process; it
+// may be called again.
 func (w *world) stop() {
 	GinkgoHelper()
 	if w.end == nil {
@@ -104,6 +105,7 @@ func (w *world) stop() {
 	}
 	w.end()
 	Eventually(w.ended, 30*time.Second).Should(Receive(BeNil()))
+	Expect(w.copies.Close()).To(Succeed())
 	w.end = nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -20,15 +21,29 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, *once)
-	interrupted := ctx.Err() != nil
+	interrupted := ctx.Err() != nil && !*once
 	stop()
-	switch {
-	case interrupted && !*once:
-		fmt.Println("stopped; nothing is left running")
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "quickstart:", err)
-		os.Exit(1)
+	os.Exit(report(os.Stdout, os.Stderr, err, interrupted))
+}
+
+// leftError says that something may still be running.
+type leftError struct{ error }
+
+func (e leftError) Unwrap() error { return e.error }
+
+// report tells how it ended and returns the exit status. Ctrl-C is no failure, and neither is what it cut short; what did
+// not stop is.
+func report(out, problems io.Writer, err error, interrupted bool) int {
+	if err != nil {
+		fmt.Fprintln(problems, "quickstart:", err)
 	}
+	if err != nil && !interrupted || errors.As(err, new(leftError)) {
+		return 1
+	}
+	if interrupted {
+		fmt.Fprintln(out, "stopped; nothing is left running")
+	}
+	return 0
 }
 
 func run(ctx context.Context, once bool) (err error) {
@@ -38,7 +53,9 @@ func run(ctx context.Context, once bool) (err error) {
 	}
 	defer func() {
 		say("stopping the manager and the API server")
-		err = errors.Join(err, stack.stop())
+		if stopErr := stack.stop(); stopErr != nil {
+			err = errors.Join(err, leftError{stopErr})
+		}
 	}()
 	if err := stack.start(ctx); err != nil {
 		return err

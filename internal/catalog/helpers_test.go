@@ -56,6 +56,7 @@ func newFixture(t testing.TB) *fixture {
 	var err error
 	f.store, err = store.Open(f.cache)
 	must(t, err)
+	t.Cleanup(func() { must(t, f.store.Close()) })
 	f.Library = f.library()
 	return f
 }

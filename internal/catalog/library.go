@@ -31,8 +31,9 @@ type Options struct {
 	Interval time.Duration
 	// Quiet is how long something must not change before it counts (500ms).
 	Quiet time.Duration
-	// OnChange is told which answers changed. It is called without locks, from
-	// any goroutine, and may be called for an answer that turns out the same.
+	// OnChange is told which answers changed; one without type and name stands for
+	// all of the catalog. It is called without locks, from any goroutine, and may
+	// be called for an answer that turns out the same.
 	OnChange func([]extension.Consulted)
 	// OnSync is called after each complete scan.
 	OnSync func()
@@ -147,16 +148,14 @@ func (l *Library) rootLost(err error) {
 		l.lost = now
 	}
 	first := l.unavailable == nil && (!l.read || now.Sub(l.lost) >= l.quiet)
-	var told []id
 	if first {
 		l.unavailable = extension.AsFault(err)
-		told = l.presentNames()
 	}
 	l.mu.Unlock()
 	if first {
 		l.log.Error(err, "library cannot be read")
+		l.tellAll()
 	}
-	l.tell(told)
 	l.lookLater(true)
 }
 
@@ -166,27 +165,16 @@ func (l *Library) rootFound() {
 	l.read, l.lost = true, time.Time{}
 	back := l.unavailable != nil
 	l.unavailable = nil
-	var told []id
-	if back {
-		told = l.presentNames()
-	}
 	l.mu.Unlock()
 	if back {
 		l.log.Info("library can be read again")
+		l.tellAll()
 	}
-	l.tell(told)
 }
 
-// presentNames needs the lock.
-func (l *Library) presentNames() []id {
-	var all []id
-	for who, e := range l.names {
-		if e.exists() {
-			all = append(all, who)
-		}
-	}
-	return all
-}
+// tellAll tells that every answer changed, those about names that are not there
+// too. No lock may be held.
+func (l *Library) tellAll() { l.onChange([]extension.Consulted{{Catalog: l.name}}) }
 
 // tell calls OnChange, sorted. No lock may be held.
 func (l *Library) tell(changed []id) {

@@ -296,17 +296,23 @@ func TestTheRootVanishesAndComesBack(t *testing.T) {
 	f.calm()
 	f.g.Expect(f.module("etcd", "1.0.0")).To(Equal(module))
 
-	// Gone for good, until it is back.
+	// Gone for good, until it is back: also who asked for a name that is not there is told.
+	const all = "builtin /"
 	must(t, os.Rename(f.dir, away))
 	f.g.Expect(f.module("etcd", "1.0.0")).To(Equal(module))
-	f.told("builtin taskserv/etcd")
-	_, _, err := f.find("etcd")
-	f.g.Expect(faultOf(t, err).Code).To(Equal(extension.CatalogUnavailable))
-	_, err = f.fetch("etcd", "1.0.0")
+	f.told(all)
+	for _, name := range []string{"etcd", "missing"} {
+		_, _, err := f.find(name)
+		f.g.Expect(faultOf(t, err).Code).To(Equal(extension.CatalogUnavailable))
+	}
+	_, err := f.fetch("etcd", "1.0.0")
 	f.g.Expect(faultOf(t, err).Message).To(ContainSubstring("library builtin cannot be read"))
 	f.calm()
 	must(t, os.Rename(away, f.dir))
-	f.told("builtin taskserv/etcd")
+	f.told(all)
+	_, found, err := f.find("missing")
+	must(t, err)
+	f.g.Expect(found).To(BeFalse())
 	f.g.Expect(f.module("etcd", "1.0.0")).To(Equal(module))
 	f.write("taskservs/etcd/1.0.0/mod.nu", module+"# new\n")
 	f.told("builtin taskserv/etcd")

@@ -60,11 +60,6 @@ func (l *Library) leave(who id, e *entry) {
 	<-e.gate
 }
 
-func (e *entry) exists() bool {
-	p, known := e.parts[existence]
-	return known && p.accepted.shape == present
-}
-
 // moves tells whether a part may become another one soon.
 func (e *entry) moves() bool {
 	for _, p := range e.parts {

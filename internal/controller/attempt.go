@@ -35,6 +35,8 @@ type attempt struct {
 	decided bool
 	// silent: what the status says is right as it is.
 	silent bool
+	// consumed: the outcome is that of the load that the object waited for.
+	consumed bool
 }
 
 // begin gathers what is known before anything is asked.
@@ -45,24 +47,34 @@ func (r *Reconciler) begin(ext *api.Extension, rec *record) *attempt {
 	if !ext.Spec.Suspend {
 		a.takeToken(now)
 	}
+	a.outcome.Token = a.token
 	return a
 }
 
-// takeToken finds the reload token to answer. A new token that comes too soon
-// after the last waits, and the newest is the one that will be found then.
+// takeToken finds the reload token to answer. One that was begun is finished
+// first; a newer one waits for that and for its time, and of several the newest
+// is found then.
 func (a *attempt) takeToken(now time.Time) {
-	token := recordedToken(a.ext.Annotations[api.ReloadAnnotation])
-	if token == "" || token == a.ext.Status.LastHandledReloadAt {
+	wanted, reload := recordedToken(a.ext.Annotations[api.ReloadAnnotation]), &a.rec.reload
+	if reload.open {
+		a.token = reload.token
+	}
+	if wanted == "" || wanted == a.token || wanted == a.ext.Status.LastHandledReloadAt || a.token != "" && a.rec.waitsFor(a.token) {
 		return
 	}
-	if last := a.rec.reload; last.token != token {
-		if wait := last.at.Add(reloadInterval).Sub(now); wait > 0 {
-			a.again = wait
-			return
-		}
-		a.rec.reload.token, a.rec.reload.at = token, now
+	if wait := reload.at.Add(reloadInterval).Sub(now); wait > 0 {
+		a.lookAgain(wait)
+		return
 	}
-	a.token = token
+	*reload = reloading{token: wanted, at: now, open: true}
+	a.token = wanted
+}
+
+// lookAgain sets when to look again without an event: the soonest counts.
+func (a *attempt) lookAgain(in time.Duration) {
+	if a.again == 0 || in < a.again {
+		a.again = in
+	}
 }
 
 // recordedToken is the form in which a token is kept: itself, or its digest when
@@ -86,7 +98,7 @@ func (a *attempt) rest() bool {
 	}
 	remaining := a.rec.backoff.remaining(a.ext.Generation, a.token, a.outcome.Now)
 	if remaining > 0 {
-		a.again = remaining
+		a.lookAgain(remaining)
 	}
 	return remaining > 0
 }
@@ -114,9 +126,6 @@ func (a *attempt) question(refresh bool) resolve.Request {
 func (a *attempt) decide(set func(*status.Outcome)) {
 	set(&a.outcome)
 	a.decided = true
-	if a.outcome.Token == "" {
-		a.outcome.Token = a.token
-	}
 }
 
 func (a *attempt) fail(err error) {
@@ -135,6 +144,9 @@ func (a *attempt) wait(w *waiting) {
 	}
 	waited, slow := a.outcome.Now.Sub(w.since), min(slowLoad, timeout)
 	switch {
+	case waited >= timeout && a.readyReason() == api.LoadTimeoutReason:
+		a.nothingNew() // the end of the load leads on
+		return
 	case waited >= timeout:
 		a.fail(extension.NewTransientFault(extension.LoadTimeout, nil,
 			"loading %s took longer than spec.timeout (%s); it goes on and is looked at again; raise spec.timeout if the extension is slow to load",
@@ -142,14 +154,14 @@ func (a *attempt) wait(w *waiting) {
 		return
 	case waited < slow:
 		a.nothingNew()
-		a.again = slow - waited
+		a.lookAgain(slow - waited)
 		return
 	case a.alreadyReconciling():
 		a.nothingNew()
 	default:
 		a.decide(func(o *status.Outcome) { o.Loading = true })
 	}
-	a.again = timeout - waited
+	a.lookAgain(timeout - waited)
 }
 
 // sameContent tells whether the plan's root is what was loaded last, for the
@@ -159,10 +171,9 @@ func (a *attempt) sameContent() bool {
 	return a.token == "" && s.Version == root.Key.Version && s.Catalog == root.Catalog && s.Digest == string(root.Digest)
 }
 
-// loadedAlready tells whether the plan is what was loaded last, from the same place.
+// loadedAlready tells whether the plan is what was loaded last.
 func (a *attempt) loadedAlready() bool {
-	root, s := a.outcome.Resolution.Plan.Root(), a.ext.Status
-	return s.InputDigest == string(a.outcome.InputDigest) && s.Catalog == root.Catalog && s.Path == root.Path
+	return a.ext.Status.InputDigest == string(a.outcome.InputDigest)
 }
 
 // failedBefore tells whether this very input has failed for good already, also
@@ -179,6 +190,14 @@ func (a *attempt) alreadyStalled() bool { return a.says(api.StalledCondition) }
 // alreadyReconciling tells whether the status speaks of work on this generation:
 // it is not told again in other words while a try follows a try.
 func (a *attempt) alreadyReconciling() bool { return a.says(api.ReconcilingCondition) }
+
+// readyReason is why this generation is not Ready, or is; empty before the first verdict.
+func (a *attempt) readyReason() string {
+	if found := meta.FindStatusCondition(a.ext.Status.Conditions, api.ReadyCondition); found != nil && found.ObservedGeneration == a.ext.Generation {
+		return found.Reason
+	}
+	return ""
+}
 
 func (a *attempt) says(conditionType string) bool {
 	found := meta.FindStatusCondition(a.ext.Status.Conditions, conditionType)

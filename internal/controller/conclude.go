@@ -26,7 +26,10 @@ func (r *Reconciler) conclude(ctx context.Context, a *attempt) (ctrl.Result, err
 	written, err := r.write(ctx, a, status.Compute(a.ext, a.outcome))
 	if err != nil || !written {
 		a.rec.backoff.expire()
-		return ctrl.Result{RequeueAfter: staleRead}, err
+		if err != nil {
+			return ctrl.Result{}, err
+		}
+		return ctrl.Result{RequeueAfter: staleRead}, nil
 	}
 	r.settle(a)
 	return ctrl.Result{RequeueAfter: a.again}, nil
@@ -34,15 +37,20 @@ func (r *Reconciler) conclude(ctx context.Context, a *attempt) (ctrl.Result, err
 
 // settle prepares the next attempt: by backoff, by an event, or not at all.
 func (r *Reconciler) settle(a *attempt) {
-	if w := a.rec.waiting; w != nil && w.flight.Ended() {
+	if a.consumed {
 		a.rec.waiting = nil
 	}
-	retry := a.outcome.Fault != nil && a.outcome.Class() == extension.Retryable
+	if a.outcome.Answers() {
+		a.rec.reload.open = false
+	}
 	waits := a.outcome.Fault != nil && a.outcome.Class() == extension.Waiting
 	r.Wakes.awaitSync(a.key, waits)
+	if waits && r.Synced().After(a.rec.generationSeen) {
+		r.Wakes.Wake(a.key) // they were read between the question and now
+	}
 	switch {
-	case retry:
-		a.again = a.rec.backoff.next(a.ext.Generation, a.token, a.outcome.Now)
+	case a.outcome.Fault != nil && a.outcome.Class() == extension.Retryable:
+		a.lookAgain(a.rec.backoff.next(a.ext.Generation, a.token, a.outcome.Now))
 	case !a.outcome.Loading:
 		a.rec.backoff = backoff{}
 	}
@@ -93,9 +101,16 @@ func (r *Reconciler) patch(ctx context.Context, a *attempt, updated *api.Extensi
 func (r *Reconciler) writeRefused(ctx context.Context, a *attempt, refused error) (bool, error) {
 	ctrl.LoggerFrom(ctx).Error(refused, "The API server refused the status; it is not tried again until something changes")
 	updated := a.ext.DeepCopy()
-	updated.Status = status.Refused(a.ext, a.outcome.Now)
-	if err := r.patch(ctx, a, updated); err != nil && !apierrors.IsConflict(err) {
-		return false, fmt.Errorf("write minimal status: %w", client.IgnoreNotFound(err))
+	updated.Status = status.Refused(a.ext, a.outcome)
+	if equality.Semantic.DeepEqual(a.ext.Status, updated.Status) {
+		return true, nil
+	}
+	err := client.IgnoreNotFound(r.patch(ctx, a, updated))
+	if apierrors.IsConflict(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("write minimal status: %w", err)
 	}
 	return true, nil
 }

@@ -55,11 +55,7 @@ type record struct {
 	// waiting is the load that the object waits for; nil when there is none. It is
 	// kept until its outcome has been written.
 	waiting *waiting
-	// reload is the newest reload token that was begun, and when.
-	reload struct {
-		token string
-		at    time.Time
-	}
+	reload  reloading
 	// backoff holds the next try back after a retryable failure.
 	backoff backoff
 	// writtenFrom is the resourceVersion on which the last write was based.
@@ -69,6 +65,19 @@ type record struct {
 // unseen tells whether the informer has not shown our last write yet.
 func (rec *record) unseen(ext *api.Extension) bool {
 	return rec.writtenFrom != "" && rec.writtenFrom == ext.ResourceVersion
+}
+
+// waitsFor tells whether a load was asked for to answer token.
+func (rec *record) waitsFor(token string) bool {
+	return rec.waiting != nil && rec.waiting.token == token
+}
+
+// reloading is the newest reload token that was begun.
+type reloading struct {
+	token string
+	at    time.Time
+	// open until an outcome that answers it was written.
+	open bool
 }
 
 // waiting is one object's waiting for one load.

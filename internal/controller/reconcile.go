@@ -102,7 +102,7 @@ func (r *Reconciler) resolve(ctx context.Context, a *attempt) {
 	if a.decided {
 		return
 	}
-	refresh := a.token != "" && a.rec.waiting == nil
+	refresh := a.token != "" && !a.rec.waitsFor(a.token)
 	resolution, err := r.Resolver.Resolve(ctx, a.question(refresh))
 	r.Wakes.record(a.key, a.epoch, resolution.Consulted)
 	a.outcome.Resolution = resolution
@@ -128,13 +128,16 @@ func (r *Reconciler) identify(ctx context.Context, a *attempt) {
 	}
 }
 
-// compare ends the attempt where nothing new would come of it.
+// compare ends the attempt where nothing new would come of it. What a load that
+// was asked for earlier gives then is of no interest any more.
 func (r *Reconciler) compare(a *attempt) {
 	switch {
 	case a.decided || a.token != "":
 	case a.loadedAlready():
+		a.rec.waiting = nil
 		a.decide(func(o *status.Outcome) { o.Current = true })
 	case a.failedBefore():
+		a.rec.waiting = nil
 		a.nothingNew()
 	}
 }
@@ -145,26 +148,32 @@ func (r *Reconciler) load(a *attempt) {
 		return
 	}
 	w := a.rec.waiting
-	if w == nil || w.input != a.outcome.InputDigest {
-		w = &waiting{input: a.outcome.InputDigest, token: a.token, since: a.outcome.Now}
-		request := load.Request{
-			Plan: a.outcome.Resolution.Plan, InputDigest: w.input, Namespace: a.ext.Namespace,
-			Fresh: a.token != "" && a.ext.Status.LoadedAt != nil,
-		}
-		w.flight = r.Loader.Load(request, func() { r.Wakes.Wake(a.key) })
-		a.rec.waiting = w
+	if w == nil || w.input != a.outcome.InputDigest || w.token != a.token {
+		w = r.ask(a)
 	}
 	if !w.flight.Ended() {
 		a.wait(w)
 		return
 	}
+	a.consumed = true
 	loaded, err := w.flight.Outcome()
-	a.outcome.Token = w.token
 	if err != nil {
 		a.fail(err)
 		return
 	}
 	a.decide(func(o *status.Outcome) { o.Loaded = loaded })
+}
+
+// ask starts a load or joins it. A token wants nu to run, unless the object was
+// never attempted: then the first load answers it.
+func (r *Reconciler) ask(a *attempt) *waiting {
+	w := &waiting{input: a.outcome.InputDigest, token: a.token, since: a.outcome.Now}
+	w.flight = r.Loader.Load(load.Request{
+		Plan: a.outcome.Resolution.Plan, InputDigest: w.input, Namespace: a.ext.Namespace,
+		Fresh: a.token != "" && a.ext.Status.LastAttempted != nil,
+	}, func() { r.Wakes.Wake(a.key) })
+	a.rec.waiting = w
+	return w
 }
 
 // suspend ends the attempt of a suspended object before anything is looked at.

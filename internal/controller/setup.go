@@ -3,8 +3,12 @@
 package controller
 
 import (
+	"time"
+
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
 )
@@ -21,6 +25,11 @@ func (r *Reconciler) Setup(mgr ctrl.Manager, workers int) error {
 		Named("extension").
 		For(&api.Extension{}).
 		WatchesRawSource(r.Wakes).
-		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: workers,
+			// Only failed writes come back through it: after an API server was away,
+			// nobody should wait long.
+			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](5*time.Millisecond, time.Minute),
+		}).
 		Complete(r)
 }

@@ -77,15 +77,19 @@ func (w *Wakes) Synced() {
 func (w *Wakes) Wake(key types.NamespacedName) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.wakeAll(sets.New(key))
+	w.wake(key)
 }
 
 func (w *Wakes) wakeAll(keys sets.Set[types.NamespacedName]) {
-	w.woken = w.woken.Union(keys)
-	if w.queue == nil {
-		return // the first list brings every object anyway
-	}
 	for key := range keys {
+		w.wake(key)
+	}
+}
+
+// wake needs the lock.
+func (w *Wakes) wake(key types.NamespacedName) {
+	w.woken.Insert(key)
+	if w.queue != nil { // before the start, the first list brings every object anyway
 		w.queue.Add(reconcile.Request{NamespacedName: key})
 	}
 }
@@ -116,7 +120,7 @@ func (w *Wakes) record(key types.NamespacedName, epoch uint64, consulted []exten
 		w.askers[c].Insert(key)
 	}
 	if epoch != w.epoch {
-		w.wakeAll(sets.New(key))
+		w.wake(key)
 	}
 }
 

@@ -109,6 +109,8 @@ type Toolchain struct {
 
 // Checked is what nu answered for the root of a staged plan.
 type Checked struct {
+	// Toolchain is what the answer was made with: the one of the moment of the check.
+	Toolchain   Toolchain
 	Hooks       []string
 	Enforcement Enforcement
 }

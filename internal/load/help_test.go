@@ -30,6 +30,8 @@ type fakeNu struct {
 	// check is what Check does; nil for a good load at once.
 	check  func(ctx context.Context, stage string, plan extension.Plan) (extension.Checked, error)
 	checks atomic.Int32
+	// replaced, where it is set, is what Check finds in place of tools.
+	replaced *extension.Toolchain
 }
 
 var _ load.Runner = (*fakeNu)(nil)
@@ -38,10 +40,15 @@ func (n *fakeNu) Toolchain(context.Context) (extension.Toolchain, error) { retur
 
 func (n *fakeNu) Check(ctx context.Context, stage string, plan extension.Plan) (extension.Checked, error) {
 	n.checks.Add(1)
-	if n.check == nil {
-		return extension.Checked{Hooks: []string{"configure"}, Enforcement: extension.Enforcement{Level: "Partial"}}, nil
+	checked, err := extension.Checked{Hooks: []string{"configure"}, Enforcement: extension.Enforcement{Level: "Partial"}}, error(nil)
+	if n.check != nil {
+		checked, err = n.check(ctx, stage, plan)
 	}
-	return n.check(ctx, stage, plan)
+	checked.Toolchain = n.tools
+	if n.replaced != nil {
+		checked.Toolchain = *n.replaced
+	}
+	return checked, err
 }
 
 // hang is a Check that ends only with its context.
@@ -67,6 +74,7 @@ func newBench(tb testing.TB, change func(*load.Options)) *bench {
 	if b.store, err = store.Open(b.dir); err != nil {
 		tb.Fatal(err)
 	}
+	tb.Cleanup(func() { _ = b.store.Close() })
 	opts := load.Options{
 		Runner: b.nu, Store: b.store, CacheSize: 8, Slots: 4, Timeout: time.Minute, Log: logr.Discard(), Now: time.Now,
 	}

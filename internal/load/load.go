@@ -28,7 +28,8 @@ type Runner interface {
 	// Toolchain identifies what loads are made with right now.
 	Toolchain(ctx context.Context) (extension.Toolchain, error)
 	// Check has nu parse and type-check the root of plan, whose members lie in
-	// stage as <type>/<name>. Failures are Faults or the context's error.
+	// stage as <type>/<name>. Failures are Faults or the context's error; beside
+	// a terminal one, too, it tells the toolchain that was used.
 	Check(ctx context.Context, stage string, plan extension.Plan) (extension.Checked, error)
 }
 
@@ -111,12 +112,16 @@ func (l *Loader) InputDigest(ctx context.Context, plan extension.Plan) (extensio
 	if err != nil {
 		return "", err
 	}
+	return inputDigest(plan, tools), nil
+}
+
+func inputDigest(plan extension.Plan, tools extension.Toolchain) extension.Digest {
 	h := sha256.New()
 	for _, m := range plan.Members {
 		writeLine(h, m.Key.String(), string(m.Digest))
 	}
 	writeLine(h, string(tools.Nushell), string(tools.Program), strconv.Itoa(tools.Protocol))
-	return extension.Digest("sha256:" + hex.EncodeToString(h.Sum(nil))), nil
+	return extension.Digest("sha256:" + hex.EncodeToString(h.Sum(nil)))
 }
 
 // writeLine separates fields by characters that none of them can contain.
@@ -226,6 +231,10 @@ func (l *Loader) check(ctx context.Context, req Request) (*extension.Loaded, err
 		}
 	}()
 	checked, err := l.opts.Runner.Check(ctx, stage.Dir(), req.Plan)
+	if remember(outcome{err: err}) && inputDigest(req.Plan, checked.Toolchain) != req.InputDigest {
+		return nil, extension.NewTransientFault(extension.LoadFailed, err,
+			"Nushell or the loading program was replaced meanwhile; it is tried again")
+	}
 	if err != nil {
 		return nil, err
 	}

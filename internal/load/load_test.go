@@ -181,6 +181,42 @@ func TestOnlyWhatTheInputDecidesIsRemembered(t *testing.T) {
 	}
 }
 
+// A verdict of other tools is not that of the input digest, good or bad.
+func TestToolsThatAreReplacedInTheQueueDecideNothing(t *testing.T) {
+	for name, verdict := range map[string]error{
+		"a good load": nil, "a terminal fault": extension.NewFault(extension.LoadFailed, "it does not parse"),
+	} {
+		for tool, replaced := range map[string]extension.Toolchain{
+			"nu": {Nushell: digest("1")}, "the program": {Program: digest("1")}, "the protocol": {Protocol: 1},
+		} {
+			t.Run(name+" by another of "+tool, func(t *testing.T) {
+				g := NewWithT(t)
+				b := newBench(t, nil)
+				b.nu.replaced = &replaced
+				b.nu.check = func(context.Context, string, extension.Plan) (extension.Checked, error) {
+					return extension.Checked{}, verdict
+				}
+				req := b.request(b.put("etcd", "3.5.0"))
+				loaded, err := b.load(req)
+				g.Expect(loaded).To(BeNil())
+				fault := extension.AsFault(err)
+				g.Expect(fault.Code).To(Equal(extension.LoadFailed))
+				g.Expect(fault.Class()).To(Equal(extension.Retryable))
+				g.Expect(fault.Message).To(Equal("Nushell or the loading program was replaced meanwhile; it is tried again"))
+				g.Expect(b.Stats().Entries).To(BeZero())
+
+				b.nu.tools, b.nu.replaced, b.nu.check = replaced, nil, nil
+				again := load.Request{Plan: req.Plan, Namespace: req.Namespace}
+				again.InputDigest, err = b.InputDigest(t.Context(), req.Plan)
+				g.Expect(err).NotTo(HaveOccurred())
+				loaded, err = b.load(again)
+				g.Expect(err).NotTo(HaveOccurred())
+				g.Expect(loaded.InputDigest).NotTo(Equal(req.InputDigest))
+			})
+		}
+	}
+}
+
 func TestTheMemoIsBounded(t *testing.T) {
 	g := NewWithT(t)
 	b := newBench(t, func(o *load.Options) { o.CacheSize = 3 })

@@ -56,7 +56,7 @@ func TestEndsOfProcessesAreFaults(t *testing.T) {
 			g.Expect(fault.Code).To(Equal(end.code))
 			g.Expect(fault.Class()).To(Equal(end.class))
 			g.Expect(fault.Message).To(ContainSubstring(end.message))
-			g.Expect(checked).To(Equal(extension.Checked{}))
+			g.Expect(checked).To(Equal(extension.Checked{Toolchain: checked.Toolchain}))
 			if end.err != nil {
 				g.Expect(errors.Is(err, end.err)).To(BeTrue(), "the sandbox's error is behind the Fault")
 			}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"sync"
 
 	"provisioning.dev/extension-operator/internal/extension"
 	"provisioning.dev/extension-operator/internal/sandbox"
@@ -31,14 +30,17 @@ type Options struct {
 
 // Runner runs the loading program. It may be used by many at once, and notices when nu or the program are replaced.
 type Runner struct {
-	options Options
-
-	mu    sync.Mutex
-	known tools
+	options  Options
+	binaries memory[binary]
+	programs memory[program]
 }
 
 // New makes a Runner. Nothing is looked for before it is needed: nu may appear later.
-func New(options Options) *Runner { return &Runner{options: options} }
+func New(options Options) *Runner {
+	r := &Runner{options: options}
+	r.binaries.read, r.programs.read = r.readNushell, readProgram
+	return r
+}
 
 // load is one run of the loading program.
 type load struct {
@@ -52,24 +54,27 @@ type load struct {
 
 // Check has nu parse and type-check the module of the plan's root and tells which hooks it offers. The stage, an absolute
 // path, holds <type>/<name>/ for every member. Every error is a Fault; the end of ctx is behind it where that ended the load
-// (errors.Is), and the sandbox's error or nu's standard error where there is one.
+// (errors.Is), and the sandbox's error or nu's standard error where there is one. The toolchain that was used comes also
+// beside a Fault, where the load came so far.
 func (r *Runner) Check(ctx context.Context, stage string, plan extension.Plan) (extension.Checked, error) {
 	l, err := r.prepare(ctx, stage, plan)
 	if err != nil {
 		return extension.Checked{}, err
 	}
+	checked := extension.Checked{Toolchain: l.tools.toolchain}
 	result, err := r.options.Sandbox.Run(ctx, l.command("-c", l.prelude+l.tools.program), r.options.Limits)
 	if err != nil {
-		return extension.Checked{}, l.processFault(err)
+		return checked, l.processFault(err)
 	}
 	if fault := l.endFault(result); fault != nil {
-		return extension.Checked{}, fault
+		return checked, fault
 	}
 	a, err := l.read(ctx, result)
 	if err != nil {
-		return extension.Checked{}, err
+		return checked, err
 	}
-	return extension.Checked{Hooks: a.hooks, Enforcement: enforcement(result.Report)}, nil
+	checked.Hooks, checked.Enforcement = a.hooks, enforcement(result.Report)
+	return checked, nil
 }
 
 // prepare checks what is about to reach a process.

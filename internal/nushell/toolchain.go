@@ -31,26 +31,39 @@ const (
 	// maxProgram bounds the loading program, in bytes: it travels as an argument, and the kernel takes 128 KiB.
 	maxProgram = 64 << 10
 	// versionWait bounds `nu --version`, which takes 10 ms.
-	versionWait = 10 * time.Second
+	versionWait = 5 * time.Second
 )
 
 var versionForm = regexp.MustCompile(`^\d+\.\d+\.\d+[0-9A-Za-z.+-]*$`)
 
-// file is a file as it was when it was last read.
+// file is a file as it was when it was looked at.
 type file struct {
 	path  string
 	stamp stamp
 }
 
-// tools are nu and the loading program, read once and again when their files change.
+// binary is what nu is known by.
+type binary struct {
+	digest  extension.Digest
+	version string
+}
+
+// program is the text of the loading program.
+type program struct {
+	digest extension.Digest
+	text   string
+}
+
+// tools are nu and the loading program, as they were at one moment.
 type tools struct {
-	nu, load  file
+	nu        file
 	toolchain extension.Toolchain
 	program   string
 }
 
 // Toolchain identifies the nu and the loading program that the next Check uses. It costs two calls of stat while neither
-// changes. The error is a NushellUnavailable Fault, or one of the sandbox.
+// changes, and starts no more than one nu at a time for all who ask. The error is a NushellUnavailable Fault, or one of the
+// sandbox; the end of ctx ends only this wait.
 func (r *Runner) Toolchain(ctx context.Context) (extension.Toolchain, error) {
 	t, err := r.look(ctx)
 	return t.toolchain, err
@@ -66,26 +79,17 @@ func (r *Runner) look(ctx context.Context) (tools, error) {
 	if err != nil {
 		return tools{}, err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	next := r.known
-	if next.nu != nu {
-		next.nu = nu
-		if next.toolchain.Nushell, next.toolchain.NushellVersion, err = r.readNushell(ctx, nu.path); err != nil {
-			return tools{}, err
-		}
+	known, err := r.binaries.get(ctx, nu)
+	if err != nil {
+		return tools{}, err
 	}
-	if next.load != load {
-		next.load = load
-		if next.program, err = readProgram(load.path); err != nil {
-			return tools{}, err
-		}
-		sum := sha256.Sum256([]byte(next.program))
-		next.toolchain.Program = digest(sum[:])
+	loading, err := r.programs.get(ctx, load)
+	if err != nil {
+		return tools{}, err
 	}
-	next.toolchain.Protocol = Protocol
-	r.known = next
-	return next, nil
+	return tools{nu: nu, program: loading.text, toolchain: extension.Toolchain{
+		NushellVersion: known.version, Nushell: known.digest, Program: loading.digest, Protocol: Protocol,
+	}}, nil
 }
 
 // findNushell looks for an executable file of the configured name.
@@ -130,35 +134,37 @@ func (r *Runner) findProgram() (file, error) {
 	return file{path, found}, nil
 }
 
-// readNushell hashes nu and asks for its version.
-func (r *Runner) readNushell(ctx context.Context, path string) (extension.Digest, string, error) {
+// readNushell hashes nu and asks for its version. Nobody's context ends it: it is shared by all who ask meanwhile.
+func (r *Runner) readNushell(path string) (binary, error) {
 	sum, err := hashFile(path)
 	if err != nil {
-		return "", "", nushellUnavailable(err, "%s", err)
+		return binary{}, nushellUnavailable(err, "%s", err)
 	}
-	bounded, cancel := context.WithTimeout(ctx, versionWait)
+	ctx, cancel := context.WithTimeout(context.Background(), versionWait)
 	defer cancel()
-	result, err := r.options.Sandbox.Run(bounded, sandbox.Command{
+	result, err := r.options.Sandbox.Run(ctx, sandbox.Command{
 		Path: path, Args: []string{"--version"}, Dir: "/", Env: []string{"HOME=/", "PATH="},
 	}, r.options.Limits)
 	var unavailable *sandbox.UnavailableError
 	switch {
 	case errors.As(err, &unavailable):
-		return "", "", extension.NewTransientFault(extension.SandboxUnavailable, err, "%s", clip(err.Error(), maxMessage))
+		return binary{}, extension.NewTransientFault(extension.SandboxUnavailable, err, "%s", clip(err.Error(), maxMessage))
+	case errors.Is(err, context.DeadlineExceeded):
+		return binary{}, nushellUnavailable(err, "%s --version does not answer within %s", path, versionWait)
 	case err != nil:
-		return "", "", nushellUnavailable(err, "%s --version does not answer: %s", path, err)
+		return binary{}, nushellUnavailable(err, "%s --version does not answer: %s", path, err)
 	}
 	version := strings.TrimSpace(string(result.Stdout))
 	if result.ExitCode != 0 || len(version) > extension.MaxVersionLength || !versionForm.MatchString(version) {
-		return "", "", nushellUnavailable(nil, "%s does not answer --version as Nushell does", path)
+		return binary{}, nushellUnavailable(nil, "%s does not answer --version as Nushell does", path)
 	}
-	return sum, version, nil
+	return binary{digest: sum, version: version}, nil
 }
 
-func readProgram(path string) (string, error) {
+func readProgram(path string) (program, error) {
 	source, err := os.Open(path)
 	if err != nil {
-		return "", programUnavailable(err)
+		return program{}, programUnavailable(err)
 	}
 	defer source.Close()
 	text, err := io.ReadAll(io.LimitReader(source, maxProgram+1))
@@ -166,9 +172,10 @@ func readProgram(path string) (string, error) {
 		err = fmt.Errorf("%s is larger than %d bytes", path, maxProgram)
 	}
 	if err != nil {
-		return "", programUnavailable(err)
+		return program{}, programUnavailable(err)
 	}
-	return string(text), nil
+	sum := sha256.Sum256(text)
+	return program{digest: digest(sum[:]), text: string(text)}, nil
 }
 
 func hashFile(path string) (extension.Digest, error) {

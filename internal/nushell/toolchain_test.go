@@ -6,8 +6,11 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	. "github.com/onsi/gomega"
 
@@ -38,12 +41,9 @@ func (v *versions) Run(_ context.Context, c sandbox.Command, _ sandbox.Limits) (
 
 func TestReplacedFilesAreNoticed(t *testing.T) {
 	g := NewWithT(t)
-	folder := t.TempDir()
-	nu, program := filepath.Join(folder, "nu"), filepath.Join(folder, programFile)
-	g.Expect(os.WriteFile(nu, []byte("0.115.1\n"), 0o755)).To(Succeed())
-	g.Expect(os.WriteFile(program, []byte("exit 0"), 0o644)).To(Succeed())
 	counted := &versions{}
-	runner := New(Options{Nushell: nu, Provisioning: folder, Sandbox: counted, Limits: sandbox.DefaultLimits()})
+	runner, nu := fakeTools(t, counted)
+	program := filepath.Join(filepath.Dir(nu), programFile)
 
 	first, err := runner.Toolchain(t.Context())
 	g.Expect(err).NotTo(HaveOccurred())
@@ -89,6 +89,7 @@ func TestUnusableNushellSaysWhatToDo(t *testing.T) {
 		"not a program":  {path("text", "hello", 0o755), "cannot execute"},
 		"something else": {path("other", "#!/bin/sh\necho hello\n", 0o755), "does not answer --version as Nushell does"},
 		"fails":          {path("fails", "#!/bin/sh\nexit 3\n", 0o755), "does not answer --version as Nushell does"},
+		"hangs":          {path("hangs", "#!/bin/sh\nwhile :; do /bin/sleep 1; done\n", 0o755), "--version does not answer within 5s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -102,6 +103,71 @@ func TestUnusableNushellSaysWhatToDo(t *testing.T) {
 			g.Expect(fault.Message).To(HaveSuffix("install Nushell 0.115.x or set --nushell-path"))
 		})
 	}
+}
+
+// hanging is a sandbox in which every program hangs until it is stopped.
+type hanging struct{ asked atomic.Int32 }
+
+func (h *hanging) Run(ctx context.Context, _ sandbox.Command, _ sandbox.Limits) (sandbox.Result, error) {
+	h.asked.Add(1)
+	<-ctx.Done()
+	return sandbox.Result{}, ctx.Err()
+}
+
+// fakeTools writes a nu and a loading program that only a made-up sandbox runs, and makes a Runner of them.
+func fakeTools(t *testing.T, box Sandbox) (runner *Runner, nu string) {
+	t.Helper()
+	folder := t.TempDir()
+	nu = filepath.Join(folder, "nu")
+	for path, text := range map[string]string{nu: "0.115.1\n", filepath.Join(folder, programFile): "exit 0"} {
+		if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return New(Options{Nushell: nu, Provisioning: folder, Sandbox: box, Limits: sandbox.DefaultLimits()}), nu
+}
+
+func TestManyWhoAskShareOneHangingNushell(t *testing.T) {
+	box := &hanging{}
+	runner, nu := fakeTools(t, box)
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		impatient, cancel := context.WithCancel(t.Context())
+		gaveUp := make(chan error, 1)
+		go func() { _, err := runner.Toolchain(impatient); gaveUp <- err }()
+		synctest.Wait()
+		var askers sync.WaitGroup
+		for range 64 {
+			askers.Go(func() {
+				_, err := runner.Toolchain(t.Context())
+				g.Expect(err).To(MatchError(ContainSubstring("does not answer within 5s")))
+			})
+		}
+		synctest.Wait()
+		began := time.Now()
+		cancel()
+		err := <-gaveUp
+		g.Expect(err).To(MatchError(context.Canceled))
+		g.Expect(extension.AsFault(err).Code).To(Equal(extension.NushellUnavailable))
+		g.Expect(time.Since(began)).To(BeZero(), "whoever gives up waits for nobody")
+		askers.Wait()
+		g.Expect(time.Since(began)).To(Equal(versionWait), "whoever gives up ends nothing for others")
+		g.Expect(box.asked.Load()).To(BeEquivalentTo(1))
+
+		_, err = runner.Toolchain(t.Context())
+		g.Expect(err).To(MatchError(ContainSubstring("does not answer within 5s")))
+		g.Expect(time.Since(began)).To(Equal(versionWait), "a failure is remembered")
+		g.Expect(box.asked.Load()).To(BeEquivalentTo(1))
+		time.Sleep(failureStands)
+		_, err = runner.Toolchain(t.Context())
+		g.Expect(err).To(HaveOccurred())
+		g.Expect(box.asked.Load()).To(BeEquivalentTo(2), "but not for ever")
+
+		g.Expect(os.WriteFile(nu, []byte("another\n"), 0o755)).To(Succeed())
+		_, err = runner.Toolchain(t.Context())
+		g.Expect(err).To(HaveOccurred())
+		g.Expect(box.asked.Load()).To(BeEquivalentTo(3), "another file is tried at once")
+	})
 }
 
 func TestNushellIsFoundInPath(t *testing.T) {

@@ -45,7 +45,7 @@ type Limits struct {
 func DefaultLimits() Limits {
 	return Limits{
 		CPU:          5 * time.Second,
-		AddressSpace: 1 << 30,
+		AddressSpace: 384 << 20,
 		FileSize:     1 << 20,
 		OpenFiles:    128,
 		Stdout:       1 << 20,

@@ -3,8 +3,6 @@
 package status
 
 import (
-	"time"
-
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -113,15 +111,18 @@ func (c conditions) loaded(lastGood, reason, message string) {
 
 // Refused is the status to write when the API server has refused another: that
 // of before, with so little changed that nothing of it can be refused.
-func Refused(ext *api.Extension, now time.Time) api.ExtensionStatus {
+func Refused(ext *api.Extension, o Outcome) api.ExtensionStatus {
 	s := *ext.Status.DeepCopy()
 	s.ObservedGeneration = ext.Generation
-	c := conditions{list: &s.Conditions, generation: ext.Generation, now: metav1.NewTime(now).Rfc3339Copy()}
+	c := conditions{list: &s.Conditions, generation: ext.Generation, now: metav1.NewTime(o.Now).Rfc3339Copy()}
 	const message = "the API server refused this object's status; check that the installed CRD is that of the operator's version"
 	c.remove(api.ReconcilingCondition)
 	c.set(api.ReadyCondition, metav1.ConditionFalse, api.InternalErrorReason, message)
 	c.set(api.StalledCondition, metav1.ConditionTrue, api.InternalErrorReason, message)
 	c.seen()
+	if o.Answers() {
+		s.LastHandledReloadAt = o.Token
+	}
 	return s
 }
 

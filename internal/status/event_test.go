@@ -90,12 +90,12 @@ func TestRefused(t *testing.T) {
 	later := noon.Add(time.Hour)
 
 	refused := ext.DeepCopy()
-	refused.Status = ours.Refused(ext, later)
+	refused.Status = ours.Refused(ext, ours.Outcome{Now: later})
 	g.Expect(summary(refused)).To(ContainElements("Ready=False/InternalError", "Stalled=True/InternalError"))
 	g.Expect(refused.Status.Version).To(Equal("1.28.0"), "the last good load stays")
 	expectInvariants(g, ext, refused, ours.Outcome{Now: later})
 	g.Expect(condition(refused, api.ReadyCondition).Message).To(ContainSubstring("check that the installed CRD is that of the operator's version"))
 	g.Expect(verdict(g, refused)).To(Equal(status.FailedStatus))
 
-	g.Expect(ours.Refused(refused, later.Add(time.Hour))).To(Equal(refused.Status), "refused again, nothing is new")
+	g.Expect(ours.Refused(refused, ours.Outcome{Now: later.Add(time.Hour)})).To(Equal(refused.Status), "refused again, nothing is new")
 }

@@ -11,7 +11,18 @@ import (
 	"provisioning.dev/extension-operator/internal/extension"
 )
 
-// recordAttempt writes what the newest attempt was about, good or not.
+// explain writes why it is this version, or which there would be.
+func explain(s *api.ExtensionStatus, o Outcome) {
+	s.Resolution = candidates(o.Resolution.Candidates)
+	s.AvailableVersions = nil
+	if o.Fault != nil {
+		s.AvailableVersions = cutList(o.Fault.Available, api.MaxAvailableVersions, availableRoom)
+	}
+}
+
+// recordAttempt writes what the newest attempt that came to an end was about. One
+// that may still change is none: the generation of the last that ended tells
+// whether the spec has changed since, and so whether a version may go down.
 func recordAttempt(s *api.ExtensionStatus, generation int64, o Outcome) {
 	attempt := &api.Attempt{Generation: generation, InputDigest: string(o.InputDigest)}
 	if o.Current {
@@ -23,11 +34,11 @@ func recordAttempt(s *api.ExtensionStatus, generation int64, o Outcome) {
 		attempt.Version, attempt.Catalog, attempt.Digest = root.Key.Version, root.Catalog, string(root.Digest)
 	}
 	s.LastAttempted = attempt
-	s.Resolution = candidates(o.Resolution.Candidates)
-	s.AvailableVersions = nil
-	if o.Fault != nil {
-		s.AvailableVersions = cutList(o.Fault.Available, api.MaxAvailableVersions, availableRoom)
-	}
+}
+
+// relocate writes where the loaded content is found now.
+func relocate(s *api.ExtensionStatus, root extension.Member) {
+	s.Catalog, s.Path = root.Catalog, cut(root.Path, maxPlaceLength)
 }
 
 // recordLoaded replaces the last good load, whole.

@@ -60,29 +60,39 @@ func Compute(ext *api.Extension, o Outcome) api.ExtensionStatus {
 		c.suspend(s.Key)
 		return s
 	}
-	recordAttempt(&s, ext.Generation, o)
+	explain(&s, o)
+	if o.ended() {
+		recordAttempt(&s, ext.Generation, o)
+	}
 	switch {
 	case o.Loaded != nil:
 		recordLoaded(&s, o)
 		c.good(s.Key)
 	case o.Current:
+		relocate(&s, o.Resolution.Plan.Root())
 		c.good(s.Key)
 	case o.Loading:
 		c.loading(o.Resolution.Plan.Root().Key.String(), s.Key)
 	default:
 		c.failed(o, s.Key)
 	}
-	if o.Token != "" && handled(o) {
+	if o.Answers() {
 		s.LastHandledReloadAt = o.Token
 	}
 	return s
 }
 
-// handled tells whether a reload token counts as answered: on success and on a
-// terminal failure, not while something may still change by itself.
-func handled(o Outcome) bool {
+// ended tells whether the attempt came to an end, good or not: not while a load
+// is under way or a failure may pass by itself.
+func (o Outcome) ended() bool {
 	if o.Fault != nil {
-		return o.Class() == extension.Terminal
+		return o.Class() != extension.Retryable
 	}
 	return !o.Loading
+}
+
+// Answers tells whether the outcome has a reload token that counts as answered
+// by it: on success and on a terminal failure.
+func (o Outcome) Answers() bool {
+	return o.Token != "" && o.ended() && (o.Fault == nil || o.Class() == extension.Terminal)
 }

@@ -7,9 +7,10 @@
 //	<dir>/sha256/<hex>/…            one version's files, read-only
 //	<dir>/stage/<random>/<type>/<name>/…   what one load sees, hard-linked
 //	<dir>/tmp/…                     copies under way
+//	<dir>/lock                      held by the process that uses the store
 //
 // The digest is the sha256 of the folder's canonical tar (see CanonicalTar).
 // Losing the store, or a part of it, costs time and never correctness: a copy
 // is verified before its first use in a process, and a bad one is dropped and
-// made again. One process uses a store at a time.
+// made again. One process uses a store at a time, and Open sees to it.
 package store

@@ -55,7 +55,18 @@ func open(t testing.TB) (*store.Store, string) {
 	dir := t.TempDir()
 	s, err := store.Open(dir)
 	must(t, err)
+	t.Cleanup(func() { _ = s.Close() }) // it may have been reopened
 	return s, dir
+}
+
+// reopen is what the next process does.
+func reopen(t testing.TB, s *store.Store, dir string) *store.Store {
+	t.Helper()
+	must(t, s.Close())
+	next, err := store.Open(dir)
+	must(t, err)
+	t.Cleanup(func() { must(t, next.Close()) })
+	return next
 }
 
 func put(t testing.TB, s *store.Store, root *os.Root, folder string) extension.Digest {

@@ -9,9 +9,9 @@ import (
 	"github.com/go-logr/logr"
 )
 
-// Janitor removes, every Interval, the copies that were not put for Age: without
-// it each version that a library ever had would stay. One that is still wanted
-// is put again when it is next asked for.
+// Janitor removes, every Interval, the copies that nobody put or used for Age:
+// without it each version that a library ever had would stay. One that is wanted
+// again later is put again then.
 type Janitor struct {
 	Store         *Store
 	Interval, Age time.Duration

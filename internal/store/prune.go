@@ -11,9 +11,13 @@ import (
 	"provisioning.dev/extension-operator/internal/extension"
 )
 
-// Prune removes the copies that were not put for olderThan, and says how many. A
-// copy that a catalog asks for again is made again; a stage that is linked from
-// it stays whole.
+// touchAfter is how exactly the use of a copy is known: one that was used later
+// than this ago is not marked again, so that asking stays cheap.
+const touchAfter = time.Hour
+
+// Prune removes the copies that nobody put or used for olderThan, which is to be
+// longer than an hour, and says how many. A copy that a catalog asks for again is
+// made again; a stage that is linked from it stays whole.
 func (s *Store) Prune(ctx context.Context, olderThan time.Duration) (int, error) {
 	entries, err := os.ReadDir(s.path(contentFolder))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -66,7 +70,8 @@ func (s *Store) drop(d extension.Digest) error {
 	return os.RemoveAll(temp)
 }
 
-// touch marks a copy as used now, so that Prune leaves it a while.
+// touch marks a copy as used now, so that Prune leaves it a while. It needs the
+// lock of d.
 func (s *Store) touch(d extension.Digest) error {
 	now := time.Now()
 	if err := os.Chtimes(s.folder(d), now, now); err != nil {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"provisioning.dev/extension-operator/internal/extension"
 )
@@ -19,6 +20,7 @@ const (
 	contentFolder = "sha256"
 	tempFolder    = "tmp"
 	stageFolder   = "stage"
+	lockFile      = "lock"
 
 	// folderMode lets the processes of other users read: extensions are no secret.
 	folderMode = 0o755
@@ -28,6 +30,8 @@ const (
 // concurrently.
 type Store struct {
 	dir string
+	// held is the lock on dir, for as long as it is open.
+	held *os.File
 	// locks serialise what is done to one digest; digests share them by hash.
 	locks [256]sync.Mutex
 	seed  maphash.Seed
@@ -38,24 +42,36 @@ type Store struct {
 
 // Open makes the store's folders below dir and clears what an earlier process
 // left under way. Copies of earlier processes stay and are verified at their
-// first use.
+// first use. The store is this process's alone until Close, or its end: opening
+// it a second time is an error.
 func Open(dir string) (*Store, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	s := &Store{dir: dir, seed: maphash.MakeSeed(), known: map[extension.Digest][]packedFile{}}
+	if err := s.hold(); err != nil {
+		return nil, err
+	}
+	if err := s.makeFolders(); err != nil {
+		return nil, errors.Join(s.fault(err), s.Close())
+	}
+	return s, nil
+}
+
+// makeFolders needs the lock on dir: what is cleared may not be another's.
+func (s *Store) makeFolders() error {
 	for _, passing := range []string{tempFolder, stageFolder} {
 		if err := os.RemoveAll(s.path(passing)); err != nil {
-			return nil, s.fault(err)
+			return err
 		}
 	}
 	for _, folder := range []string{contentFolder, tempFolder, stageFolder} {
 		if err := os.MkdirAll(s.path(folder), folderMode); err != nil {
-			return nil, s.fault(err)
+			return err
 		}
 	}
-	return s, nil
+	return nil
 }
 
 // Has tells whether the store has a whole copy of d. The first question of a
@@ -106,7 +122,8 @@ func (s *Store) Verify(d extension.Digest) error {
 	return err
 }
 
-// content returns what a verified copy contains, verifying it the first time.
+// content returns what a verified copy contains, verifying it the first time. It
+// counts as use.
 func (s *Store) content(d extension.Digest) ([]packedFile, error) {
 	if !d.Valid() {
 		return nil, fmt.Errorf("store: %q is not a digest", string(d))
@@ -115,14 +132,19 @@ func (s *Store) content(d extension.Digest) ([]packedFile, error) {
 	files, known := s.known[d]
 	s.mu.RUnlock()
 	if known {
-		if _, err := os.Lstat(s.folder(d)); err == nil {
+		info, err := os.Lstat(s.folder(d))
+		if err == nil && time.Since(info.ModTime()) < touchAfter {
 			return files, nil
 		}
-		s.forget(d)
 	}
 	lock := s.lock(d)
 	defer lock.Unlock()
-	return s.verify(d)
+	if _, err := os.Lstat(s.folder(d)); err != nil || !known {
+		if files, err = s.verify(d); err != nil {
+			return nil, err
+		}
+	}
+	return files, s.touch(d)
 }
 
 // verify needs the lock of d.

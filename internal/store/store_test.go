@@ -3,17 +3,13 @@
 package store_test
 
 import (
-	"context"
 	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
-	"github.com/go-logr/logr"
 	. "github.com/onsi/gomega"
 	"golang.org/x/sys/unix"
 
@@ -28,10 +24,24 @@ func TestOpenClearsWhatWasUnderWay(t *testing.T) {
 	d := put(t, s, root, "taskservs/etcd")
 	write(t, cache, "tmp/123/mod.nu", "")
 	write(t, cache, "stage/456/taskserv/etcd/mod.nu", "")
-	s, err := store.Open(cache)
-	must(t, err)
+	s = reopen(t, s, cache)
 	g.Expect(leftovers(t, cache)).To(BeEmpty())
 	g.Expect(s.Has(d)).To(BeTrue())
+}
+
+// TestOneProcessAtATime opens a folder twice: the second may not clear what the
+// first has under way.
+func TestOneProcessAtATime(t *testing.T) {
+	g := expect(t)
+	_, root := library(t)
+	s, cache := open(t)
+	stage, err := s.Stage(t.Context(), members(put(t, s, root, "taskservs/etcd")))
+	must(t, err)
+	_, err = store.Open(cache)
+	g.Expect(err).To(MatchError("cache_dir " + cache + " is used by another process; give each its own --cache-dir"))
+	g.Expect(filesOf(t, stage.Dir())).To(HaveLen(2))
+	reopen(t, s, cache)
+	g.Expect(stage.Dir()).NotTo(BeADirectory())
 }
 
 func TestOpenWhereNoFolderCanBe(t *testing.T) {
@@ -63,8 +73,7 @@ func TestACorruptedCopyIsDroppedAndMadeAgain(t *testing.T) {
 			s, cache := open(t)
 			d := put(t, s, root, "taskservs/etcd")
 			spoil(t, contentDir(cache, d))
-			s, err := store.Open(cache) // the next process
-			must(t, err)
+			s = reopen(t, s, cache)
 			g.Expect(s.Has(d)).To(BeFalse())
 			g.Expect(contentDir(cache, d)).NotTo(BeADirectory())
 			g.Expect(put(t, s, root, "taskservs/etcd")).To(Equal(d))
@@ -76,8 +85,7 @@ func TestACorruptedCopyIsDroppedAndMadeAgain(t *testing.T) {
 			s, cache := open(t)
 			d := put(t, s, root, "taskservs/etcd")
 			spoil(t, contentDir(cache, d))
-			s, err := store.Open(cache)
-			must(t, err)
+			s = reopen(t, s, cache)
 			g.Expect(put(t, s, root, "taskservs/etcd")).To(Equal(d))
 			g.Expect(s.Verify(d)).To(Succeed())
 		})
@@ -153,35 +161,6 @@ func TestStageOfALostCopyIsTransient(t *testing.T) {
 			g.Expect(filesOf(t, stage.Dir())).To(HaveLen(2))
 		})
 	}
-}
-
-func TestPrune(t *testing.T) {
-	g := expect(t)
-	dir, root := library(t)
-	write(t, dir, "taskservs/containerd/mod.nu", "c")
-	s, cache := open(t)
-	kept, old := put(t, s, root, "taskservs/etcd"), put(t, s, root, "taskservs/containerd")
-	stage, err := s.Stage(t.Context(), members(old))
-	must(t, err)
-
-	g.Expect(s.Prune(t.Context(), time.Hour)).To(Equal(0))
-	past := time.Now().Add(-2 * time.Hour)
-	must(t, os.Chtimes(contentDir(cache, old), past, past))
-	put(t, s, root, "taskservs/containerd") // which counts as use
-	g.Expect(s.Prune(t.Context(), time.Hour)).To(Equal(0))
-	must(t, os.Chtimes(contentDir(cache, old), past, past))
-	janitor, stop := context.WithCancel(t.Context())
-	var running sync.WaitGroup
-	running.Go(func() {
-		j := store.Janitor{Store: s, Interval: time.Millisecond, Age: time.Hour, Log: logr.Discard()}
-		must(t, j.Start(janitor))
-	})
-	g.Eventually(func() bool { return s.Has(old) }).Should(BeFalse())
-	stop()
-	running.Wait()
-
-	g.Expect(s.Has(kept)).To(BeTrue())
-	g.Expect(filesOf(t, stage.Dir())).To(HaveLen(1), "a stage outlives the copy it was linked from")
 }
 
 // fill makes the disk of dir full at 1 MiB: a small one where the test may mount

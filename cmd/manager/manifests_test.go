@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	k8syaml "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"provisioning.dev/extension-operator/internal/sandbox"
+)
+
+// kustomize builds a folder of config/ with the pinned tool.
+func kustomize(folder string) []*unstructured.Unstructured {
+	GinkgoHelper()
+	cmd := exec.Command("go", "tool", "-modfile=hack/tools/kustomize.mod", "kustomize", "build", filepath.Join("config", folder))
+	cmd.Dir = filepath.Join("..", "..")
+	var problems bytes.Buffer
+	cmd.Stderr = &problems
+	out, err := cmd.Output()
+	Expect(err).NotTo(HaveOccurred(), problems.String())
+	var objects []*unstructured.Unstructured
+	documents := k8syaml.NewYAMLOrJSONDecoder(bytes.NewReader(out), 4096)
+	for {
+		object := &unstructured.Unstructured{}
+		err := documents.Decode(object)
+		if errors.Is(err, io.EOF) {
+			return objects
+		}
+		Expect(err).NotTo(HaveOccurred())
+		objects = append(objects, object)
+	}
+}
+
+// serverSideApply is what kubectl apply --server-side does, and strict about fields that are not known.
+func serverSideApply(object *unstructured.Unstructured, more ...client.ApplyOption) {
+	GinkgoHelper()
+	strict := client.WithFieldValidation(admin, "Strict")
+	options := append([]client.ApplyOption{client.FieldOwner("kubectl"), client.ForceOwnership}, more...)
+	err := strict.Apply(context.Background(), client.ApplyConfigurationFromUnstructured(object), options...)
+	Expect(err).NotTo(HaveOccurred(), "%s %s", object.GetKind(), object.GetName())
+}
+
+var _ = Describe("the manifests", func() {
+	It("of config/default are what an API server takes", func() {
+		objects := kustomize("default")
+		kinds := map[string]bool{}
+		for _, object := range objects {
+			kinds[object.GetKind()] = true
+			// The suite made the namespace for the role that it granted, so that objects in it can be tried.
+			serverSideApply(object, client.DryRunAll)
+		}
+		for _, kind := range []string{"Namespace", "CustomResourceDefinition", "ClusterRole", "ServiceAccount", "Deployment", "Service"} {
+			Expect(kinds).To(HaveKey(kind))
+		}
+	})
+
+	It("of config/samples become Ready from the built-in library", func() {
+		w := newWorld()
+		w.settings.Libraries = []string{filepath.Join("..", "..", "extensions")}
+		w.start()
+		samples := kustomize("samples")
+		Expect(samples).NotTo(BeEmpty())
+		for _, sample := range samples {
+			sample.SetNamespace(w.namespace)
+			serverSideApply(sample)
+		}
+		for _, sample := range samples {
+			w.becomes(sample.GetName(), ready)
+		}
+	})
+})
+
+// The pod's limit has room for the manager and for every nu at once: it is not the kernel that decides what ends.
+func TestMemoryOfThePodSuffices(t *testing.T) {
+	g := NewWithT(t)
+	text, err := os.ReadFile(filepath.Join("..", "..", "config", "manager", "deployment.yaml"))
+	g.Expect(err).NotTo(HaveOccurred())
+	deployment := &appsv1.Deployment{}
+	g.Expect(yaml.UnmarshalStrict(text, deployment)).To(Succeed())
+	container := deployment.Spec.Template.Spec.Containers[0]
+
+	flags := command().Flags()
+	g.Expect(flags.Parse(container.Args)).To(Succeed())
+	slots, err := flags.GetInt("load-slots")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(flags.Changed("load-slots")).To(BeTrue(), "the default follows the machine, which a pod's limit does not")
+
+	var heap resource.Quantity
+	for _, variable := range container.Env {
+		if variable.Name == "GOMEMLIMIT" {
+			heap = resource.MustParse(strings.TrimSuffix(variable.Value, "B"))
+		}
+	}
+	g.Expect(heap.IsZero()).To(BeFalse())
+	needed := heap.Value() + int64(slots)*sandbox.DefaultLimits().AddressSpace
+	limit := container.Resources.Limits[corev1.ResourceMemory]
+	g.Expect(needed).To(BeNumerically("<=", limit.Value()))
+}

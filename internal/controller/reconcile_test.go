@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	api "provisioning.dev/extension-operator/api/v1alpha1"
+	"provisioning.dev/extension-operator/internal/extension"
+)
+
+const (
+	loaded  = "True Loaded"
+	loading = "False Loading"
+)
+
+func TestASpecChangeLowersTheVersionAlsoWhenTheLoadIsSlow(t *testing.T) {
+	g := newRig(t, "2.0.0", "1.0.0")
+	g.until(loaded)
+	g.shelf.offers = []string{"1.0.0"}
+	g.until("False VersionNotFound")
+	open := g.closeGate()
+	g.spec(">=0")
+	g.reconcile()
+	g.pass(3 * time.Second)
+	g.settle()
+	g.Expect(g.verdict()).To(Equal(loading))
+	open()
+	g.until(loaded)
+	g.Expect(g.get().Status.Version).To(Equal("1.0.0"))
+}
+
+func TestASpecChangeLowersTheVersionAlsoAfterNuWasAway(t *testing.T) {
+	g := newRig(t, "2.0.0", "1.0.0")
+	g.until(loaded)
+	g.shelf.offers = []string{"1.0.0"}
+	g.until("False VersionNotFound")
+	g.nu.unavailable = extension.NewFault(extension.NushellUnavailable, "nu is away")
+	g.spec(">=0")
+	g.until("False NushellUnavailable")
+	g.nu.unavailable = nil
+	g.pass(time.Hour)
+	g.until(loaded)
+	g.Expect(g.get().Status.Version).To(Equal("1.0.0"))
+}
+
+func TestAVersionStaysWhileNobodyAsksForLess(t *testing.T) {
+	g := newRig(t, "2.0.0", "1.0.0")
+	g.until(loaded)
+	g.shelf.err = extension.NewTransientFault(extension.CatalogUnavailable, nil, "the disk is away")
+	g.until("False CatalogUnavailable")
+	g.shelf.err, g.shelf.offers = nil, []string{"1.0.0"}
+	g.pass(time.Hour)
+	g.until("False VersionNotFound")
+	g.Expect(g.get().Status.Version).To(Equal("2.0.0"))
+	g.token("lower it")
+	g.until(loaded)
+	g.Expect(g.get().Status.Version).To(Equal("1.0.0"))
+}
+
+func TestATokenDuringTheFirstLoadReadsTheCatalog(t *testing.T) {
+	g := newRig(t, "2.0.0")
+	open := g.closeGate()
+	g.reconcile()
+	g.token("T")
+	g.reconcile()
+	g.Expect(g.shelf.refreshed).To(Equal(1))
+	open()
+	g.until(loaded)
+	g.Expect(g.get().Status.LastHandledReloadAt).To(Equal("T"))
+	g.Expect(g.nu.ran()).To(Equal(1), "the load under way is of that very content")
+}
+
+func TestATokenIsNotAnsweredByALoadThatWasBegunWithoutIt(t *testing.T) {
+	g := newRig(t, "1.0.0")
+	g.until(loaded)
+	g.shelf.offers = []string{"2.0.0", "1.0.0"}
+	open := g.closeGate()
+	g.reconcile() // 2.0.0, without a token
+	g.token("T")
+	g.reconcile()
+	g.Expect(g.shelf.refreshed).To(Equal(1), "the token reads the catalog again")
+	open()
+	g.answered("T")
+	g.Expect(g.get().Status.Version).To(Equal("2.0.0"))
+}
+
+func TestASecondTokenWaitsForTheFirstOnesLoad(t *testing.T) {
+	g := newRig(t, "2.0.0")
+	g.until(loaded)
+	open := g.closeGate()
+	g.token("T1")
+	g.reconcile()
+	g.pass(3 * time.Second)
+	g.settle()
+	g.Expect(g.verdict()).To(Equal(loading))
+	writes := g.writes
+	g.token("T2")
+	g.settle()
+	g.pass(20 * time.Second)
+	g.settle()
+	g.Expect(g.verdict()).To(Equal(loading), "Ready does not flip while the first is under way")
+	g.Expect(g.writes).To(Equal(writes))
+	open()
+	g.answered("T2")
+	g.Expect(g.verdict()).To(Equal(loaded))
+	g.Expect(g.nu.ran()).To(Equal(3), "one for each token, and the first load")
+}
+
+func TestASecondTokenDoesNotFlipReadyWhileNuIsAway(t *testing.T) {
+	g := newRig(t, "2.0.0")
+	g.until(loaded)
+	g.nu.unavailable = extension.NewFault(extension.NushellUnavailable, "nu is away")
+	g.token("T1")
+	g.until("False NushellUnavailable")
+	writes := g.writes
+	g.token("T2")
+	g.settle()
+	g.Expect(g.verdict()).To(Equal("False NushellUnavailable"))
+	g.Expect(g.writes).To(Equal(writes))
+	g.pass(11 * time.Second)
+	g.settle()
+	g.nu.unavailable = nil
+	g.pass(time.Hour)
+	g.until(loaded)
+	g.Expect(g.get().Status.LastHandledReloadAt).To(Equal("T2"), "the newest wins")
+}
+
+func TestATokenWaitsItsTimeAndIsLookedAtThen(t *testing.T) {
+	g := newRig(t, "2.0.0")
+	g.until(loaded)
+	g.token("T1")
+	g.answered("T1")
+	g.pass(8 * time.Second)
+	g.token("T2")
+	g.Expect(g.reconcile()).To(Equal(2 * time.Second))
+	g.Expect(g.get().Status.LastHandledReloadAt).To(Equal("T1"))
+	g.pass(2 * time.Second)
+	g.answered("T2")
+}
+
+func TestAReloadOfWhatNeverLoadedRunsNuAgain(t *testing.T) {
+	g := newRig(t, "2.0.0")
+	g.nu.set(func() { g.nu.err = extension.NewFault(extension.LoadFailed, "it does not parse") })
+	g.until("False LoadFailed")
+	g.nu.set(func() { g.nu.err = nil })
+	g.settle()
+	g.Expect(g.nu.ran()).To(Equal(1), "a terminal failure is not tried again by itself")
+	g.token("T")
+	g.until(loaded)
+	g.Expect(g.nu.ran()).To(Equal(2))
+}
+
+func TestATerminalFailureIsRememberedOverARestart(t *testing.T) {
+	g := newRig(t, "2.0.0")
+	g.nu.set(func() { g.nu.err = extension.NewFault(extension.LoadFailed, "it does not parse") })
+	g.until("False LoadFailed")
+	writes := g.writes
+	g.reconciler.memory = newMemory()
+	g.settle()
+	g.Expect(g.nu.ran()).To(Equal(1))
+	g.Expect(g.writes).To(Equal(writes))
+}
+
+func TestAHangingLoadIsToldOnceHoweverOftenItIsTried(t *testing.T) {
+	g := newRig(t, "2.0.0")
+	open := g.closeGate()
+	g.reconcile()
+	g.pass(3 * time.Second)
+	g.settle()
+	g.pass(30 * time.Second)
+	g.settle()
+	g.Expect(g.verdict()).To(Equal("False LoadTimeout"))
+	g.Expect(g.writes).To(Equal(2), "Loading, then LoadTimeout")
+	g.pass(time.Minute)
+	g.settle()
+	g.Expect(g.writes).To(Equal(2))
+	open()
+	g.until(loaded)
+	g.Expect(g.nu.ran()).To(Equal(1), "the load went on, and its outcome was taken")
+}
+
+func TestATransientFailureBacksOff(t *testing.T) {
+	g := newRig(t, "2.0.0")
+	g.nu.set(func() { g.nu.err = extension.NewTransientFault(extension.LoadFailed, nil, "died by a signal") })
+	g.until("False LoadFailed")
+	g.Expect(g.nu.ran()).To(Equal(1))
+	again := g.reconcile()
+	g.Expect(again).To(BeNumerically("~", 1200*time.Millisecond, 300*time.Millisecond))
+	g.settle()
+	g.Expect(g.nu.ran()).To(Equal(1), "own writes do not bypass the backoff")
+	g.pass(again)
+	failures := func() int { g.settle(); return g.reconciler.memory.records[g.key].backoff.failures }
+	g.Eventually(failures).Should(Equal(2))
+	g.Expect(g.nu.ran()).To(Equal(2))
+	g.Expect(g.reconcile()).To(BeNumerically(">", again), "it grows")
+	g.nu.set(func() { g.nu.err = nil })
+	g.reconciler.Wakes.Changed([]extension.Consulted{{Catalog: "shelf", Type: extension.Taskserv, Name: "e"}})
+	g.until(loaded)
+	g.Expect(g.nu.ran()).To(Equal(3), "an event does")
+}
+
+func TestAConflictLosesNothing(t *testing.T) {
+	g := newRig(t, "2.0.0")
+	g.refuse = apierrors.NewConflict(api.GroupVersion.WithResource("extensions").GroupResource(), "e", errors.New("changed"))
+	g.reconcile()
+	g.Eventually(func() time.Duration { return g.reconcile() }).Should(Equal(staleRead))
+	g.refuse = nil
+	g.until(loaded)
+	g.Expect(g.nu.ran()).To(Equal(1))
+}
+
+func TestSuspendingKeepsWhatIsUnderWayForLater(t *testing.T) {
+	g := newRig(t, "2.0.0")
+	open := g.closeGate()
+	g.reconcile()
+	g.change(func(ext *api.Extension) { ext.Generation++; ext.Spec.Suspend = true })
+	g.until("False Suspended")
+	open()
+	g.settle()
+	g.Expect(g.verdict()).To(Equal("False Suspended"))
+	g.change(func(ext *api.Extension) { ext.Generation++; ext.Spec.Suspend = false })
+	g.until(loaded)
+	g.Expect(g.nu.ran()).To(Equal(1))
+}
+
+func TestAnObjectMadeAnewIsAnother(t *testing.T) {
+	g := newRig(t, "2.0.0")
+	g.nu.set(func() { g.nu.err = extension.NewTransientFault(extension.LoadFailed, nil, "died") })
+	g.until("False LoadFailed")
+	old := g.get()
+	g.Expect(g.client.Delete(context.Background(), old)).To(Succeed())
+	fresh := &api.Extension{ObjectMeta: old.ObjectMeta, Spec: old.Spec}
+	fresh.UID, fresh.ResourceVersion = "another", ""
+	g.Expect(g.client.Create(context.Background(), fresh)).To(Succeed())
+	g.nu.set(func() { g.nu.err = nil })
+	g.until(loaded) // without the backoff of the one before
+}
+
+func TestNotFoundWaitsForTheCatalogsToBeReadOnce(t *testing.T) {
+	g := newRig(t)
+	g.synced = g.now.Add(-time.Minute)
+	g.until("False ExtensionNotFound")
+	g.Expect(stalled(g.get())).To(BeFalse())
+	g.pass(time.Second)
+	g.synced = g.now
+	g.reconciler.Wakes.Synced()
+	g.settle()
+	g.Expect(stalled(g.get())).To(BeTrue())
+	writes := g.writes
+	g.reconciler.memory = newMemory() // a restart: the catalogs have not been read since
+	g.settle()
+	g.Expect(g.writes).To(Equal(writes))
+}
+
+func TestAnObjectThatGoesAwayIsLeftAlone(t *testing.T) {
+	g := newRig(t, "2.0.0")
+	g.change(func(ext *api.Extension) { ext.Finalizers = []string{"example.com/somebody"} })
+	g.Expect(g.client.Delete(context.Background(), g.get())).To(Succeed())
+	g.settle()
+	g.Expect(g.verdict()).To(Equal("unseen"))
+	g.change(func(ext *api.Extension) { ext.Finalizers = nil })
+	g.Expect(client.IgnoreNotFound(g.client.Get(context.Background(), g.key, &api.Extension{}))).To(Succeed())
+	g.reconcile()
+	g.Expect(g.reconciler.memory.records).To(BeEmpty())
+	g.Expect(g.reconciler.Wakes.consulted).To(BeEmpty())
+}
+
+func stalled(ext *api.Extension) bool {
+	a := attempt{ext: ext}
+	return a.alreadyStalled()
+}
