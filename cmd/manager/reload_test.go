@@ -25,8 +25,9 @@ func slowNushell(wait string) string {
 	return path
 }
 
-// endlessModule takes more than every limit to parse.
-const endlessModule = goodModule + "const SLOW = (1..4000000000 | math sum)\n"
+// endlessModule takes more CPU time than the limit to parse, and little memory:
+// each constant is computed, and forgotten, while parsing.
+var endlessModule = goodModule + strings.Repeat("const SLOW = (1..500000 | math sum)\n", 10000)
 
 var _ = Describe("a reload", func() {
 	handled := func(w *world, name string) func() string {

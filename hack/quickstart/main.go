@@ -35,13 +35,13 @@ func (e leftError) Unwrap() error { return e.error }
 // not stop is.
 func report(out, problems io.Writer, err error, interrupted bool) int {
 	if err != nil {
-		fmt.Fprintln(problems, "quickstart:", err)
+		_, _ = fmt.Fprintln(problems, "quickstart:", err) // nobody is left to be told
 	}
 	if err != nil && !interrupted || errors.As(err, new(leftError)) {
 		return 1
 	}
 	if interrupted {
-		fmt.Fprintln(out, "stopped; nothing is left running")
+		_, _ = fmt.Fprintln(out, "stopped; nothing is left running")
 	}
 	return 0
 }

@@ -4,7 +4,7 @@ package controller
 
 import (
 	"context"
-	"fmt"
+	"strconv"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -89,7 +89,7 @@ func BenchmarkWake(b *testing.B) {
 	w := NewWakes()
 	for b.Loop() {
 		for i := range 8000 {
-			w.Wake(key(fmt.Sprint(i)))
+			w.Wake(key(strconv.Itoa(i)))
 		}
 	}
 }
