@@ -32,11 +32,17 @@ print --raw ({ok: true, module: (scope modules | where name == extension | first
 exit 0
 `
 
-// BenchmarkColdCheck measures a cold load and the bare wrapper in the same sandbox, in turns: the ratios are those of one run.
+// BenchmarkColdCheck measures a cold load, the bare wrapper in the same sandbox and the bare wrapper without the helper, in
+// turns: the ratios are those of one run.
 func BenchmarkColdCheck(b *testing.B) {
 	s := stage(b, b.TempDir(), files{"mod.nu": install}, nil)
-	var load, bare metered
+	var load, bare, open metered
 	load.Sandbox, bare.Sandbox = realSandbox(b), realSandbox(b)
+	unboxed, err := sandbox.New("")
+	if err != nil {
+		b.Fatal(err)
+	}
+	open.Sandbox = unboxed
 	o := options(b)
 	o.Sandbox = &load
 	runner := New(o)
@@ -45,7 +51,8 @@ func BenchmarkColdCheck(b *testing.B) {
 		b.Fatal(err)
 	}
 	load.cpu, load.runs = 0, 0
-	var loadWall, bareWall time.Duration
+	wrapper := l.command("-c", l.prelude+bareWrapper)
+	var loadWall, bareWall, openWall time.Duration
 	for b.Loop() {
 		start := time.Now()
 		if _, err := runner.Check(b.Context(), s.stage, s.plan); err != nil {
@@ -53,16 +60,23 @@ func BenchmarkColdCheck(b *testing.B) {
 		}
 		loadWall += time.Since(start)
 		start = time.Now()
-		if result, err := bare.Run(b.Context(), l.command("-c", l.prelude+bareWrapper), o.Limits); err != nil || result.ExitCode != 0 {
+		if result, err := bare.Run(b.Context(), wrapper, o.Limits); err != nil || result.ExitCode != 0 {
 			b.Fatal(err, string(result.Stderr))
 		}
 		bareWall += time.Since(start)
+		start = time.Now()
+		if result, err := open.Run(b.Context(), wrapper, o.Limits); err != nil || result.ExitCode != 0 {
+			b.Fatal(err, string(result.Stderr))
+		}
+		openWall += time.Since(start)
 	}
 	runs := float64(load.runs)
 	b.ReportMetric(load.cpu.Seconds()*1000/runs, "cpu-ms/load")
 	b.ReportMetric(loadWall.Seconds()*1000/runs, "wall-ms/load")
-	b.ReportMetric(load.cpu.Seconds()/bare.cpu.Seconds(), "cpu/bare")
-	b.ReportMetric(loadWall.Seconds()/bareWall.Seconds(), "wall/bare")
+	b.ReportMetric(load.cpu.Seconds()/bare.cpu.Seconds(), "cpu/boxed")
+	b.ReportMetric(loadWall.Seconds()/bareWall.Seconds(), "wall/boxed")
+	b.ReportMetric(load.cpu.Seconds()/open.cpu.Seconds(), "cpu/bare")
+	b.ReportMetric(loadWall.Seconds()/openWall.Seconds(), "wall/bare")
 }
 
 // BenchmarkToolchainUnchanged is what every look at the toolchain costs while nothing is replaced.
