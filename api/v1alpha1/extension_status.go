@@ -84,8 +84,8 @@ type ExtensionStatus struct {
 	// +optional
 	Sandbox *SandboxStatus `json:"sandbox,omitempty"`
 
-	// LastAttempted is the newest attempt that came to an end, good or not. One that
-	// failed for a reason that may pass is tried again and has not.
+	// LastAttempted is the newest attempt on a version that came to an end, good or
+	// not. One that failed for a reason that may pass is tried again and has not.
 	// +optional
 	LastAttempted *Attempt `json:"lastAttempted,omitempty"`
 
@@ -167,7 +167,7 @@ type SandboxStatus struct {
 
 // Attempt is one attempt to load.
 type Attempt struct {
-	// Version that was attempted; empty when none was found.
+	// Version that was attempted.
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	Version string `json:"version,omitempty"`

@@ -40,7 +40,7 @@ type world struct {
 	alsoIn string
 	// patch, where it is set, replaces how status patches are sent.
 	patch func(ctx context.Context, send func() error, obj client.Object) error
-	// writes counts the status patches that were sent.
+	// writes counts the status patches that the API server took.
 	writes atomic.Int64
 
 	*parts
@@ -117,8 +117,13 @@ func (w *world) client(c *rest.Config, o client.Options) (client.Client, error) 
 	}
 	return interceptor.NewClient(plain, interceptor.Funcs{
 		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, obj client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
-			w.writes.Add(1)
-			send := func() error { return c.SubResource(sub).Patch(ctx, obj, patch, opts...) }
+			send := func() error {
+				err := c.SubResource(sub).Patch(ctx, obj, patch, opts...)
+				if err == nil {
+					w.writes.Add(1)
+				}
+				return err
+			}
 			if w.patch != nil {
 				return w.patch(ctx, send, obj)
 			}

@@ -37,7 +37,7 @@ func BenchmarkGetHit(b *testing.B) {
 	}
 	for i, key := range keys {
 		bare.Add(key, i)
-		<-ours.Do(key, func() (int, bool) { return i, true })
+		<-ours.Do(key, false, func() (int, bool) { return i, true })
 	}
 	const turn = 1 << 14
 	var ownTime, bareTime float64
@@ -62,7 +62,7 @@ func BenchmarkHeapPerEntry(b *testing.B) {
 			b.Fatal(err)
 		}
 		for i, key := range keys {
-			<-c.Do(key, func() (int, bool) { return i, true })
+			<-c.Do(key, false, func() (int, bool) { return i, true })
 		}
 		perEntry = float64(heap()-before) / entries
 		runtime.KeepAlive(c)

@@ -39,13 +39,14 @@ func (c *Cache[V]) Get(key string) (V, bool) {
 	return v, ok
 }
 
-// Do starts to make the value of key, or joins whoever makes it already. Make
+// Do starts to make the value of key, or joins whoever makes it already. Produce
 // runs once per flight in a goroutine of its own and says whether its value may
-// be remembered. The channel receives the value once.
-func (c *Cache[V]) Do(key string, produce func() (value V, remember bool)) <-chan V {
+// be remembered; with fresh it runs although one is. The channel receives the
+// value once.
+func (c *Cache[V]) Do(key string, fresh bool, produce func() (value V, remember bool)) <-chan V {
 	flight := c.flights.DoChan(key, func() (any, error) {
 		// A flight that ended between the caller's Get and here has left its value.
-		if v, ok := c.memo.Get(key); ok {
+		if v, ok := c.memo.Get(key); ok && !fresh {
 			return v, nil
 		}
 		v, remember := produce()
@@ -62,9 +63,6 @@ func (c *Cache[V]) Do(key string, produce func() (value V, remember bool)) <-cha
 	}()
 	return out
 }
-
-// Forget drops one key; a flight under way is not disturbed.
-func (c *Cache[V]) Forget(key string) { c.memo.Remove(key) }
 
 // Clear drops everything that is remembered and returns how much that was.
 func (c *Cache[V]) Clear() int {

@@ -36,11 +36,11 @@ func TestTheLeastRecentlyUsedGoesFirst(t *testing.T) {
 	g := NewWithT(t)
 	c := newCache(g, 3)
 	for i, key := range []string{"a", "b", "c"} {
-		g.Expect(<-c.Do(key, remembered(i))).To(Equal(i))
+		g.Expect(<-c.Do(key, false, remembered(i))).To(Equal(i))
 	}
 	_, found := c.Get("a")
 	g.Expect(found).To(BeTrue())
-	<-c.Do("d", remembered(3))
+	<-c.Do("d", false, remembered(3))
 
 	_, found = c.Get("b")
 	g.Expect(found).To(BeFalse(), "b was used longest ago")
@@ -51,7 +51,7 @@ func TestTheLeastRecentlyUsedGoesFirst(t *testing.T) {
 	}
 	g.Expect(c.Len()).To(Equal(3))
 	for i := range 1000 {
-		<-c.Do(strconv.Itoa(i), remembered(i))
+		<-c.Do(strconv.Itoa(i), false, remembered(i))
 		g.Expect(c.Len()).To(Equal(3))
 	}
 }
@@ -67,7 +67,7 @@ func TestManyAskersOneFlight(t *testing.T) {
 	for range 64 {
 		asked.Add(1)
 		askers.Go(func() {
-			flight := c.Do("key", func() (int, bool) {
+			flight := c.Do("key", false, func() (int, bool) {
 				made.Add(1)
 				<-release
 				return 7, true
@@ -93,75 +93,75 @@ func TestWhoAsksLateFindsTheValue(t *testing.T) {
 	c := newCache(g, 8)
 	_, found := c.Get("key")
 	g.Expect(found).To(BeFalse())
-	<-c.Do("key", remembered(7))
-	g.Expect(<-c.Do("key", remembered(8))).To(Equal(7))
+	<-c.Do("key", false, remembered(7))
+	g.Expect(<-c.Do("key", false, remembered(8))).To(Equal(7))
 }
 
 func TestAValueThatMayNotBeRememberedIsMadeAgain(t *testing.T) {
 	g := NewWithT(t)
 	c := newCache(g, 8)
 	for i := range 3 {
-		g.Expect(<-c.Do("key", func() (int, bool) { return i, false })).To(Equal(i))
+		g.Expect(<-c.Do("key", false, func() (int, bool) { return i, false })).To(Equal(i))
 		_, found := c.Get("key")
 		g.Expect(found).To(BeFalse())
 	}
 	g.Expect(c.Len()).To(BeZero())
 }
 
-func TestForgetAndClear(t *testing.T) {
+func TestClear(t *testing.T) {
 	g := NewWithT(t)
 	c := newCache(g, 8)
 	for i, key := range []string{"a", "b", "c"} {
-		<-c.Do(key, remembered(i))
+		<-c.Do(key, false, remembered(i))
 	}
-	c.Forget("a")
-	c.Forget("never there")
+	g.Expect(c.Clear()).To(Equal(3))
 	_, found := c.Get("a")
 	g.Expect(found).To(BeFalse())
-	g.Expect(c.Clear()).To(Equal(2))
 	g.Expect(c.Clear()).To(BeZero())
 	g.Expect(c.Len()).To(BeZero())
 }
 
-func TestForgetAndClearDisturbNoFlight(t *testing.T) {
-	for name, drop := range map[string]func(*cache.Cache[int]){
-		"Forget": func(c *cache.Cache[int]) { c.Forget("key") },
-		"Clear":  func(c *cache.Cache[int]) { c.Clear() },
-	} {
-		t.Run(name, func(t *testing.T) {
-			g := NewWithT(t)
-			c := newCache(g, 8)
-			started, release := make(chan struct{}), make(chan struct{})
-			first := c.Do("key", func() (int, bool) {
-				close(started)
-				<-release
-				return 7, true
-			})
-			<-started
-			drop(c)
-			second := c.Do("key", func() (int, bool) { return 8, true })
-			close(release)
-			g.Expect(<-first).To(Equal(7))
-			g.Expect(<-second).To(Equal(7), "one flight per key, whatever is forgotten meanwhile")
-			v, found := c.Get("key")
-			g.Expect(found).To(BeTrue())
-			g.Expect(v).To(Equal(7))
-		})
-	}
+func TestClearDisturbsNoFlight(t *testing.T) {
+	g := NewWithT(t)
+	c := newCache(g, 8)
+	started, release := make(chan struct{}), make(chan struct{})
+	first := c.Do("key", false, func() (int, bool) {
+		close(started)
+		<-release
+		return 7, true
+	})
+	<-started
+	c.Clear()
+	second := c.Do("key", true, func() (int, bool) { return 8, true })
+	close(release)
+	g.Expect(<-first).To(Equal(7))
+	g.Expect(<-second).To(Equal(7), "one flight per key, whatever is forgotten meanwhile")
+	v, found := c.Get("key")
+	g.Expect(found).To(BeTrue())
+	g.Expect(v).To(Equal(7))
+}
+
+func TestAFreshValueIsMadeAlthoughOneIsRemembered(t *testing.T) {
+	g := NewWithT(t)
+	c := newCache(g, 8)
+	<-c.Do("key", false, remembered(7))
+	g.Expect(<-c.Do("key", true, remembered(8))).To(Equal(8))
+	v, _ := c.Get("key")
+	g.Expect(v).To(Equal(8))
 }
 
 func TestASlowFlightBlocksNoOtherKey(t *testing.T) {
 	g := NewWithT(t)
 	c := newCache(g, 2)
 	started, release := make(chan struct{}), make(chan struct{})
-	slow := c.Do("slow", func() (int, bool) {
+	slow := c.Do("slow", false, func() (int, bool) {
 		close(started)
 		<-release
 		return 1, true
 	})
 	<-started
 	for i := range 100 {
-		g.Expect(<-c.Do(strconv.Itoa(i), remembered(i))).To(Equal(i))
+		g.Expect(<-c.Do(strconv.Itoa(i), false, remembered(i))).To(Equal(i))
 		_, found := c.Get("slow")
 		g.Expect(found).To(BeFalse())
 	}
@@ -173,7 +173,7 @@ func TestASlowFlightBlocksNoOtherKey(t *testing.T) {
 func TestAnAskerMayLeave(t *testing.T) {
 	g := NewWithT(t)
 	c := newCache(g, 2)
-	_ = c.Do("key", remembered(1)) // nobody receives; goleak sees whether that holds a goroutine
+	_ = c.Do("key", false, remembered(1)) // nobody receives; goleak sees whether that holds a goroutine
 	g.Eventually(c.Len).Should(Equal(1))
 }
 
@@ -181,7 +181,7 @@ func TestHitsCountTheGetsThatFound(t *testing.T) {
 	g := NewWithT(t)
 	c := newCache(g, 2)
 	c.Get("key")
-	<-c.Do("key", remembered(1))
+	<-c.Do("key", false, remembered(1))
 	g.Expect(c.Hits()).To(BeZero())
 	c.Get("key")
 	c.Get("key")
@@ -192,7 +192,7 @@ func TestANilInterfaceIsAValue(t *testing.T) {
 	g := NewWithT(t)
 	c, err := cache.New[error](2)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(<-c.Do("key", func() (error, bool) { return nil, true })).To(BeNil())
+	g.Expect(<-c.Do("key", false, func() (error, bool) { return nil, true })).To(BeNil())
 }
 
 // Everything at once, for the race detector; what is found is always the key's own.
@@ -208,7 +208,7 @@ func TestConcurrentUse(t *testing.T) {
 				key := strconv.Itoa(n)
 				switch i % 5 {
 				case 0:
-					c.Forget(key)
+					c.Clear()
 				case 1:
 					if v, found := c.Get(key); found && v != n {
 						wrong.Add(1)
@@ -216,7 +216,7 @@ func TestConcurrentUse(t *testing.T) {
 				case 2:
 					c.Len()
 				default:
-					if v := <-c.Do(key, func() (int, bool) { return n, i%2 == 0 }); v != n {
+					if v := <-c.Do(key, false, func() (int, bool) { return n, i%2 == 0 }); v != n {
 						wrong.Add(1)
 					}
 				}

@@ -198,7 +198,14 @@ func (l *Library) lookOnce(ctx context.Context, who id, again bool) (rest bool, 
 		return false, l.lostFault()
 	}
 	defer root.Close()
-	l.rootFound()
+	if l.lostFault() != nil {
+		// One name that can be read does not make the library whole again.
+		if _, err := l.listNames(); err != nil {
+			l.rootLost(err)
+			return false, l.lostFault()
+		}
+		l.rootFound()
+	}
 	result, err := l.look(ctx, root, who, again)
 	if result.changed {
 		l.tell([]id{who})

@@ -118,8 +118,20 @@ func (a *attempt) question(refresh bool) resolve.Request {
 	}
 	if constraint, err := extension.ParseConstraint(spec.Version); err == nil && constraint.Accepts(loaded) {
 		req.Floor = loaded
+		if extension.CompareVersions(last.Version, loaded) < 0 {
+			req.Floor = last.Version // it was asked for, and failed for now
+		}
 	}
 	return req
+}
+
+// subject of the attempt, once it is decided.
+func (a *attempt) subject() subject {
+	s := subject{generation: a.ext.Generation, token: a.token, input: a.outcome.InputDigest}
+	if a.outcome.Fault != nil {
+		s.code = a.outcome.Fault.Code
+	}
+	return s
 }
 
 // decide settles the outcome.
@@ -168,7 +180,8 @@ func (a *attempt) wait(w *waiting) {
 // case that the toolchain cannot be asked: nothing needs it then.
 func (a *attempt) sameContent() bool {
 	root, s := a.outcome.Resolution.Plan.Root(), a.ext.Status
-	return a.token == "" && s.Version == root.Key.Version && s.Catalog == root.Catalog && s.Digest == string(root.Digest)
+	failed := a.stalledByLoad() && s.LastAttempted != nil && s.LastAttempted.Digest == s.Digest
+	return a.token == "" && !failed && s.Version == root.Key.Version && s.Catalog == root.Catalog && s.Digest == string(root.Digest)
 }
 
 // loadedAlready tells whether the plan is what was loaded last.
@@ -180,12 +193,17 @@ func (a *attempt) loadedAlready() bool {
 // in an earlier process.
 func (a *attempt) failedBefore() bool {
 	last := a.ext.Status.LastAttempted
-	return a.alreadyStalled() && last != nil &&
+	return a.stalledByLoad() && last != nil &&
 		last.Generation == a.ext.Generation && last.InputDigest == string(a.outcome.InputDigest)
 }
 
 // alreadyStalled tells whether the status has given up on this generation.
 func (a *attempt) alreadyStalled() bool { return a.says(api.StalledCondition) }
+
+// stalledByLoad tells whether it has, and a load was why: a version was found.
+func (a *attempt) stalledByLoad() bool {
+	return a.alreadyStalled() && meta.IsStatusConditionTrue(a.ext.Status.Conditions, api.ResolvedCondition)
+}
 
 // alreadyReconciling tells whether the status speaks of work on this generation:
 // it is not told again in other words while a try follows a try.

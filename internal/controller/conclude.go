@@ -43,7 +43,7 @@ func (r *Reconciler) settle(a *attempt) {
 	if a.outcome.Answers() {
 		a.rec.reload.open = false
 	}
-	waits := a.outcome.Fault != nil && a.outcome.Class() == extension.Waiting
+	waits := a.outcome.Fault != nil && a.outcome.Fault.Class() == extension.TerminalOnceSynced && !a.outcome.Synced
 	r.Wakes.awaitSync(a.key, waits)
 	if waits && r.Synced().After(a.rec.generationSeen) {
 		r.Wakes.Wake(a.key) // they were read between the question and now
@@ -59,9 +59,10 @@ func (r *Reconciler) settle(a *attempt) {
 // write patches the status where it differs. It is not written, without an
 // error, when the object has changed meanwhile: the change brings it back here.
 func (r *Reconciler) write(ctx context.Context, a *attempt, desired api.ExtensionStatus) (written bool, err error) {
-	if equality.Semantic.DeepEqual(a.ext.Status, desired) {
+	if equality.Semantic.DeepEqual(a.ext.Status, desired) || a.rec.refused == a.subject() {
 		return true, nil
 	}
+	a.rec.refused = subject{}
 	updated := a.ext.DeepCopy()
 	updated.Status = desired
 	err = r.patch(ctx, a, updated)
@@ -100,6 +101,7 @@ func (r *Reconciler) patch(ctx context.Context, a *attempt, updated *api.Extensi
 // refused a status, and leaves it at that: the same status would be refused again.
 func (r *Reconciler) writeRefused(ctx context.Context, a *attempt, refused error) (bool, error) {
 	ctrl.LoggerFrom(ctx).Error(refused, "The API server refused the status; it is not tried again until something changes")
+	a.rec.refused = a.subject()
 	updated := a.ext.DeepCopy()
 	updated.Status = status.Refused(a.ext, a.outcome)
 	if equality.Semantic.DeepEqual(a.ext.Status, updated.Status) {

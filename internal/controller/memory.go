@@ -58,6 +58,8 @@ type record struct {
 	reload  reloading
 	// backoff holds the next try back after a retryable failure.
 	backoff backoff
+	// refused is the attempt whose status the API server has refused.
+	refused subject
 	// writtenFrom is the resourceVersion on which the last write was based.
 	writtenFrom string
 }
@@ -78,6 +80,14 @@ type reloading struct {
 	at    time.Time
 	// open until an outcome that answers it was written.
 	open bool
+}
+
+// subject is what an attempt is about; the zero one is about nothing.
+type subject struct {
+	generation int64
+	token      string
+	input      extension.Digest
+	code       extension.Code
 }
 
 // waiting is one object's waiting for one load.

@@ -133,12 +133,12 @@ func (r *Reconciler) identify(ctx context.Context, a *attempt) {
 func (r *Reconciler) compare(a *attempt) {
 	switch {
 	case a.decided || a.token != "":
-	case a.loadedAlready():
-		a.rec.waiting = nil
-		a.decide(func(o *status.Outcome) { o.Current = true })
 	case a.failedBefore():
 		a.rec.waiting = nil
 		a.nothingNew()
+	case a.loadedAlready():
+		a.rec.waiting = nil
+		a.decide(func(o *status.Outcome) { o.Current = true })
 	}
 }
 
@@ -176,9 +176,11 @@ func (r *Reconciler) ask(a *attempt) *waiting {
 	return w
 }
 
-// suspend ends the attempt of a suspended object before anything is looked at.
+// suspend ends the attempt of a suspended object before anything is looked at. What
+// it waited for may be long past when it goes on, and is asked for again then.
 func (r *Reconciler) suspend(a *attempt) {
 	if a.ext.Spec.Suspend {
+		a.rec.waiting = nil
 		a.decide(func(o *status.Outcome) { o.Suspended = true })
 	}
 }

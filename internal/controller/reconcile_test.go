@@ -209,7 +209,9 @@ func TestATransientFailureBacksOff(t *testing.T) {
 
 func TestAConflictLosesNothing(t *testing.T) {
 	g := newRig(t, "2.0.0")
-	g.refuse = apierrors.NewConflict(api.GroupVersion.WithResource("extensions").GroupResource(), "e", errors.New("changed"))
+	g.refuse = func(*api.Extension) error {
+		return apierrors.NewConflict(api.GroupVersion.WithResource("extensions").GroupResource(), "e", errors.New("changed"))
+	}
 	g.reconcile()
 	g.Eventually(func() time.Duration { return g.reconcile() }).Should(Equal(staleRead))
 	g.refuse = nil
@@ -276,4 +278,93 @@ func TestAnObjectThatGoesAwayIsLeftAlone(t *testing.T) {
 func stalled(ext *api.Extension) bool {
 	a := attempt{ext: ext}
 	return a.alreadyStalled()
+}
+
+func TestALowerVersionThatFailsIsLoadedOnceItIsMended(t *testing.T) {
+	g := newRig(t, "2.0.0", "1.0.0")
+	g.until(loaded)
+	g.shelf.offers = []string{"1.0.0"}
+	g.until("False VersionNotFound")
+	g.nu.set(func() { g.nu.err = extension.NewFault(extension.LoadFailed, "it does not parse") })
+	g.spec(">=0")
+	g.until("False LoadFailed")
+	g.settle()
+	g.Expect(g.verdict()).To(Equal("False LoadFailed"), "what failed is not hidden by the version that is gone")
+	mended := g.shelf.members["1.0.0"]
+	mended.Digest = g.shelf.members["2.0.0"].Digest
+	g.shelf.members["1.0.0"] = mended
+	g.nu.set(func() { g.nu.err = nil })
+	g.until(loaded)
+	g.Expect(g.get().Status.Version).To(Equal("1.0.0"))
+}
+
+func TestASpecChangeKeepsItsRightToALowerVersionWhileNothingIsFound(t *testing.T) {
+	g := newRig(t, "2.0.0", "1.0.0")
+	g.until(loaded)
+	g.shelf.offers = nil
+	g.spec(">=0")
+	g.until("False ExtensionNotFound")
+	g.shelf.offers = []string{"1.0.0"}
+	g.until(loaded)
+	g.Expect(g.get().Status.Version).To(Equal("1.0.0"))
+}
+
+func TestAReloadThatFailsOnUnchangedContentStaysFailed(t *testing.T) {
+	g := newRig(t, "2.0.0")
+	g.until(loaded)
+	g.nu.set(func() { g.nu.err = extension.NewFault(extension.LimitExceeded, "it computes for ever") })
+	g.token("T")
+	g.answered("T")
+	g.settle()
+	g.Expect(g.verdict()).To(Equal("False LimitExceeded"))
+	g.nu.unavailable = extension.NewFault(extension.NushellUnavailable, "nu is away")
+	g.settle()
+	g.Expect(g.verdict()).NotTo(Equal(loaded), "nor is it forgotten when nu goes away")
+}
+
+func TestARefusedStatusIsNotSentAgain(t *testing.T) {
+	g := newRig(t, "2.0.0")
+	g.refuse = func(ext *api.Extension) error {
+		if ext.Status.LoadedAt == nil {
+			return nil
+		}
+		return apierrors.NewInvalid(api.GroupVersion.WithKind("Extension").GroupKind(), "e", nil)
+	}
+	g.until("False InternalError")
+	for range 3 {
+		g.settle()
+	}
+	g.Expect(g.writes).To(Equal(2), "the refused one and the minimal one")
+	g.refuse = nil
+	g.settle()
+	g.Expect(g.writes).To(Equal(2))
+	g.Expect(g.nu.ran()).To(Equal(1))
+	g.spec(">=1.0")
+	g.until(loaded)
+}
+
+func TestASuspendedObjectForgetsWhatItWaitedFor(t *testing.T) {
+	g := newRig(t, "2.0.0")
+	open := g.closeGate()
+	g.nu.set(func() { g.nu.err = extension.NewTransientFault(extension.LoadFailed, nil, "died by a signal") })
+	g.reconcile()
+	flight := g.reconciler.memory.records[g.key].waiting.flight
+	g.change(func(ext *api.Extension) { ext.Generation++; ext.Spec.Suspend = true })
+	g.until("False Suspended")
+	open()
+	<-flight.Done()
+	g.settle()
+	g.nu.set(func() { g.nu.err = nil })
+	g.change(func(ext *api.Extension) { ext.Generation++; ext.Spec.Suspend = false })
+	g.until(loaded)
+}
+
+func TestAVersionThatComesBackIsReadyWithoutALoad(t *testing.T) {
+	g := newRig(t, "2.0.0", "1.0.0")
+	g.until(loaded)
+	g.shelf.offers = []string{"1.0.0"}
+	g.until("False VersionNotFound")
+	g.shelf.offers = []string{"2.0.0", "1.0.0"}
+	g.until(loaded)
+	g.Expect(g.nu.ran()).To(Equal(1))
 }

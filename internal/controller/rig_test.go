@@ -112,8 +112,8 @@ type rig struct {
 	now        time.Time
 	synced     time.Time
 	writes     int
-	// refuse, where it is set, is what the next status patches come to.
-	refuse error
+	// refuse, where it is set, says what a status patch comes to before it is sent.
+	refuse func(*api.Extension) error
 	key    client.ObjectKey
 }
 
@@ -185,7 +185,9 @@ func (g *rig) clock() time.Time { return g.now }
 func (g *rig) patch(ctx context.Context, c client.Client, sub string, obj client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
 	g.writes++
 	if g.refuse != nil {
-		return g.refuse
+		if err := g.refuse(obj.(*api.Extension)); err != nil {
+			return err
+		}
 	}
 	return c.SubResource(sub).Patch(ctx, obj, patch, opts...)
 }

@@ -131,13 +131,13 @@ type Request struct {
 // remembered; otherwise notify is called, from another goroutine, when it ends.
 func (l *Loader) Load(req Request, notify func()) *Flight {
 	key := string(req.InputDigest)
-	if req.Fresh {
-		l.memo.Forget(key)
-	} else if out, ok := l.memo.Get(key); ok {
-		return endedFlight(out)
+	if !req.Fresh {
+		if out, ok := l.memo.Get(key); ok {
+			return endedFlight(out)
+		}
 	}
 	flight := newFlight()
-	result := l.memo.Do(key, func() (outcome, bool) {
+	result := l.memo.Do(key, req.Fresh, func() (outcome, bool) {
 		if !l.enter() {
 			return outcome{err: context.Canceled}, false
 		}

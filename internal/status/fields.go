@@ -20,19 +20,18 @@ func explain(s *api.ExtensionStatus, o Outcome) {
 	}
 }
 
-// recordAttempt writes what the newest attempt that came to an end was about. One
-// that may still change is none: the generation of the last that ended tells
-// whether the spec has changed since, and so whether a version may go down.
+// recordAttempt writes what the newest attempt on a version that came to an end
+// was about. Where nothing was found, or all may still change, it is not called:
+// the generation of the last that ended tells whether the spec has changed since,
+// and so whether a version may go down.
 func recordAttempt(s *api.ExtensionStatus, generation int64, o Outcome) {
 	attempt := &api.Attempt{Generation: generation, InputDigest: string(o.InputDigest)}
 	if o.Current {
 		// It may not have been computed: what is loaded is still what it was.
 		attempt.InputDigest = s.InputDigest
 	}
-	if len(o.Resolution.Plan.Members) > 0 {
-		root := o.Resolution.Plan.Root()
-		attempt.Version, attempt.Catalog, attempt.Digest = root.Key.Version, root.Catalog, string(root.Digest)
-	}
+	root := o.Resolution.Plan.Root()
+	attempt.Version, attempt.Catalog, attempt.Digest = root.Key.Version, root.Catalog, string(root.Digest)
 	s.LastAttempted = attempt
 }
 

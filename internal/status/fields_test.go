@@ -63,8 +63,14 @@ func TestLastAttempted(t *testing.T) {
 	got := after(g, ext, o)
 	g.Expect(got.Status.LastAttempted).To(Equal(full))
 
-	o = failure(extension.NewFault(extension.ExtensionNotFound, "no"))
-	g.Expect(after(g, got, o).Status.LastAttempted).To(Equal(&api.Attempt{Generation: 3}))
+	for _, none := range []ours.Outcome{
+		failure(extension.NewFault(extension.ExtensionNotFound, "nothing was found")),
+		{Fault: extension.NewTransientFault(extension.LoadTimeout, nil, "may pass"), Resolution: resolution("1.30.0", "d"), InputDigest: digest("e"), Now: noon},
+		{Loading: true, Resolution: resolution("1.30.0", "d"), InputDigest: digest("e"), Now: noon},
+	} {
+		got.Generation++
+		g.Expect(after(g, got, none).Status.LastAttempted).To(Equal(full))
+	}
 }
 
 // Nushell may be away when the operator finds that what is loaded is current;

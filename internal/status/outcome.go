@@ -61,7 +61,7 @@ func Compute(ext *api.Extension, o Outcome) api.ExtensionStatus {
 		return s
 	}
 	explain(&s, o)
-	if o.ended() {
+	if o.ended() && len(o.Resolution.Plan.Members) > 0 {
 		recordAttempt(&s, ext.Generation, o)
 	}
 	switch {
@@ -82,17 +82,14 @@ func Compute(ext *api.Extension, o Outcome) api.ExtensionStatus {
 	return s
 }
 
-// ended tells whether the attempt came to an end, good or not: not while a load
-// is under way or a failure may pass by itself.
+// ended tells whether the attempt came to an end, good or terminal: not while a
+// load is under way, nor while a failure waits or may pass by itself.
 func (o Outcome) ended() bool {
 	if o.Fault != nil {
-		return o.Class() != extension.Retryable
+		return o.Class() == extension.Terminal
 	}
 	return !o.Loading
 }
 
-// Answers tells whether the outcome has a reload token that counts as answered
-// by it: on success and on a terminal failure.
-func (o Outcome) Answers() bool {
-	return o.Token != "" && o.ended() && (o.Fault == nil || o.Class() == extension.Terminal)
-}
+// Answers tells whether the outcome has a reload token that counts as answered by it.
+func (o Outcome) Answers() bool { return o.Token != "" && o.ended() }
