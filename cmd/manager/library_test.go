@@ -102,7 +102,7 @@ var _ = Describe("a library under people's hands", func() {
 		By("git checkout")
 		git := func(args ...string) {
 			GinkgoHelper()
-			identity := []string{"-C", w.library, "-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "init.defaultBranch=main"}
+			identity := []string{"-C", w.catalogDir, "-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "init.defaultBranch=main"}
 			out, err := exec.Command("git", append(identity, args...)...).CombinedOutput()
 			Expect(err).NotTo(HaveOccurred(), string(out))
 		}
@@ -128,17 +128,17 @@ var _ = Describe("a library under people's hands", func() {
 		w.apply(api.TaskservType, "etcd", "")
 		w.becomes("etcd", ready)
 		w.writes.Store(0)
-		aside := w.library + "-aside"
-		Expect(os.Rename(w.library, aside)).To(Succeed())
+		aside := w.catalogDir + "-aside"
+		Expect(os.Rename(w.catalogDir, aside)).To(Succeed())
 		time.Sleep(100 * time.Millisecond)
-		Expect(os.Rename(aside, w.library)).To(Succeed())
+		Expect(os.Rename(aside, w.catalogDir)).To(Succeed())
 		Consistently(w.writes.Load, 2*time.Second).Should(BeZero())
 
-		Expect(os.Rename(w.library, aside)).To(Succeed())
+		Expect(os.Rename(w.catalogDir, aside)).To(Succeed())
 		s := w.becomes("etcd", "False CatalogUnavailable Reconciling").Status
 		Expect(s.Version).To(Equal("3.5.9"))
 		Expect(w.message("etcd")).To(ContainSubstring("extensions"))
-		Expect(os.Rename(aside, w.library)).To(Succeed())
+		Expect(os.Rename(aside, w.catalogDir)).To(Succeed())
 		w.becomes("etcd", ready)
 		Expect(w.loader.Stats().Runs).To(BeEquivalentTo(1))
 	})
@@ -185,7 +185,7 @@ var _ = Describe("a library under people's hands", func() {
 	It("lets the first library that has a name own it", func() {
 		w := newWorld()
 		second := newWorld()
-		w.settings.Libraries = []string{w.library, "second=" + second.library}
+		w.settings.Libraries = []string{w.catalogDir, "second=" + second.catalogDir}
 		w.publish(api.TaskservType, "etcd", "3.5.9", nil)
 		second.publish(api.TaskservType, "etcd", "9.9.9", nil)
 		second.publish(api.TaskservType, "only", "1.0.0", nil)

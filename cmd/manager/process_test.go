@@ -34,7 +34,7 @@ func (w *world) spawn(more ...string) (*exec.Cmd, *gbytes.Buffer) {
 	kubeconfig := filepath.Join(GinkgoT().TempDir(), "kubeconfig")
 	Expect(env.WriteKubeconfig(kubeconfig, asManager)).To(Succeed())
 	cmd, err := env.Command(program(), append([]string{
-		"--kubeconfig", kubeconfig, "--library", w.library, "--nushell-path", w.settings.NushellPath,
+		"--kubeconfig", kubeconfig, "--library", w.catalogDir, "--nushell-path", w.settings.NushellPath,
 		"--provisioning-path", w.settings.ProvisioningPath, "--sandbox-path", helper, "--cache-dir", w.settings.CacheDir,
 		"--leader-elect=false", "--metrics-bind-address", "0", "--health-probe-bind-address", "0",
 	}, more...)...)

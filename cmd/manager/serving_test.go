@@ -132,8 +132,8 @@ var _ = Describe("two managers", func() {
 		w := newWorld()
 		w.publish(api.TaskservType, "etcd", "3.5.9", nil)
 		w.settings.LeaderElect, w.settings.LeaderElectionNS = true, "extension-system"
-		first := &world{t: w.t, namespace: w.namespace, library: w.library, settings: w.settings}
-		second := &world{t: w.t, namespace: w.namespace, library: w.library, settings: w.settings}
+		first := &world{t: w.t, namespace: w.namespace, catalogDir: w.catalogDir, settings: w.settings}
+		second := &world{t: w.t, namespace: w.namespace, catalogDir: w.catalogDir, settings: w.settings}
 		second.settings.CacheDir = w.t.TempDir()
 		first.start()
 		w.apply(api.TaskservType, "etcd", "")

@@ -32,10 +32,10 @@ import (
 // world is one namespace with one library of its own, and managers that see no
 // other: wired by assemble as the shipped one is.
 type world struct {
-	t         testing.TB
-	namespace string
-	library   string
-	settings  config.Settings
+	t          testing.TB
+	namespace  string
+	catalogDir string
+	settings   config.Settings
 	// alsoIn is a second namespace that the manager sees; empty for none.
 	alsoIn string
 	// patch, where it is set, replaces how status patches are sent.
@@ -60,10 +60,10 @@ func newWorldOf(t testing.TB) *world {
 	GinkgoHelper()
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "world-"}}
 	Expect(admin.Create(context.Background(), ns)).To(Succeed())
-	w := &world{t: t, namespace: ns.Name, library: filepath.Join(t.TempDir(), "extensions")}
-	Expect(os.MkdirAll(w.library, 0o755)).To(Succeed())
+	w := &world{t: t, namespace: ns.Name, catalogDir: filepath.Join(t.TempDir(), "extensions")}
+	Expect(os.MkdirAll(w.catalogDir, 0o755)).To(Succeed())
 	s := config.Default()
-	s.Libraries = []string{w.library}
+	s.Libraries = []string{w.catalogDir}
 	s.LibraryInterval = time.Second
 	s.CacheDir = t.TempDir()
 	s.NushellPath, s.SandboxPath = nu, helper
@@ -188,7 +188,7 @@ func (w *world) events(name string) []string {
 
 // folder of a version in the library.
 func (w *world) folder(kind api.ExtensionType, name, version string) string {
-	return filepath.Join(w.library, string(kind)+"s", name, version)
+	return filepath.Join(w.catalogDir, string(kind)+"s", name, version)
 }
 
 // manifest of a version, with the keys that every manifest has.
@@ -207,7 +207,7 @@ func (w *world) publish(kind api.ExtensionType, name, version string, files map[
 	all := map[string]string{"manifest.toml": manifest(kind, name, version), "mod.nu": goodModule}
 	maps.Copy(all, files)
 	target := w.folder(kind, name, version)
-	aside, err := os.MkdirTemp(filepath.Dir(w.library), "publish-")
+	aside, err := os.MkdirTemp(filepath.Dir(w.catalogDir), "publish-")
 	Expect(err).NotTo(HaveOccurred())
 	for file, text := range all {
 		path := filepath.Join(aside, file)

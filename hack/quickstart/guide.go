@@ -51,11 +51,11 @@ Ctrl-C here stops everything and removes the copy.
 
 // printGuide tells how to reach what is running, and what to try.
 func (s *stack) printGuide() {
-	fmt.Printf(guide, s.kubectl.kubeconfig, filepath.Dir(s.kubectl.program), s.library, s.editedFile(),
+	fmt.Printf(guide, s.kubectl.kubeconfig, filepath.Dir(s.kubectl.program), s.editable, s.editedFile(),
 		api.ReloadAnnotation, missingVersion, s.manager.log)
 }
 
 // editedFile is the file whose change shows a hot reload.
 func (s *stack) editedFile() string {
-	return filepath.Join(s.library, "taskservs", "containerd", "mod.nu")
+	return filepath.Join(s.editable, "taskservs", "containerd", "mod.nu")
 }

@@ -52,10 +52,10 @@ func newStack(ctx context.Context) (*stack, error) {
 		return nil, err
 	}
 	return &stack{
-		root:    root,
-		nushell: paths.Nushell,
-		cluster: cluster,
-		library: filepath.Join(cluster.Dir, "extensions"),
+		root:     root,
+		nushell:  paths.Nushell,
+		cluster:  cluster,
+		editable: filepath.Join(cluster.Dir, "extensions"),
 		kubectl: kubectl{
 			program:    cluster.Kubectl,
 			kubeconfig: filepath.Join(cluster.Dir, "kubeconfig"),
@@ -69,7 +69,7 @@ func (s *stack) start(ctx context.Context) error {
 	if err := env.WriteKubeconfig(s.kubectl.kubeconfig, s.cluster.Config); err != nil {
 		return err
 	}
-	if err := os.CopyFS(s.library, os.DirFS(filepath.Join(s.root, "extensions"))); err != nil {
+	if err := os.CopyFS(s.editable, os.DirFS(filepath.Join(s.root, "extensions"))); err != nil {
 		return fmt.Errorf("copy the built-in library: %w", err)
 	}
 	for _, manifest := range []string{"-f=config/manager/namespace.yaml", "-k=config/rbac"} {
@@ -88,7 +88,7 @@ func (s *stack) start(ctx context.Context) error {
 	say("starting the manager with the role of config/rbac")
 	s.manager, err = startManager(filepath.Join(s.cluster.Dir, "manager.log"), filepath.Join(s.root, "bin", "manager"),
 		"--kubeconfig="+kubeconfig,
-		"--library="+s.library,
+		"--library="+s.editable,
 		"--nushell-path="+s.nushell,
 		"--provisioning-path="+filepath.Join(s.root, "nushell"),
 		"--sandbox-path="+filepath.Join(s.root, "bin", "extension-sandbox"),
