@@ -20,12 +20,12 @@ const managerUser = "system:serviceaccount:extension-system:extension-manager"
 
 // stack is everything that the quickstart runs.
 type stack struct {
-	root    string // of the source tree
-	nushell string
-	cluster *env.Cluster
-	kubectl kubectl
-	library string   // the working copy
-	manager *manager // from start on
+	root     string // of the source tree
+	nushell  string
+	cluster  *env.Cluster
+	kubectl  kubectl
+	editable string   // the working copy of the library
+	manager  *manager // from start on
 }
 
 // newStack provides the programs and starts the API server. The caller must stop the stack.

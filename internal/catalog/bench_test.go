@@ -30,11 +30,11 @@ func BenchmarkScan(b *testing.B) {
 		f := bench(b, n)
 		b.Run(fmt.Sprintf("first/%d", n), func(b *testing.B) {
 			for b.Loop() {
-				f.library().scan(b.Context())
+				f.open().scan(b.Context())
 			}
 		})
 		b.Run(fmt.Sprintf("unchanged/%d", n), func(b *testing.B) {
-			l := f.library()
+			l := f.open()
 			l.scan(b.Context())
 			for b.Loop() {
 				l.scan(b.Context())
@@ -44,7 +44,7 @@ func BenchmarkScan(b *testing.B) {
 			}
 		})
 		b.Run(fmt.Sprintf("watched/%d", n), func(b *testing.B) {
-			l := f.library()
+			l := f.open()
 			l.watches.open()
 			defer l.watches.close()
 			l.scan(b.Context())
@@ -75,7 +75,7 @@ func BenchmarkAsk(b *testing.B) {
 
 func BenchmarkFetchFirst(b *testing.B) {
 	f := bench(b, 100)
-	l := f.library()
+	l := f.open()
 	l.scan(b.Context())
 	for b.Loop() {
 		for _, e := range l.names {

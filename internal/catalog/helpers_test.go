@@ -57,11 +57,11 @@ func newFixture(t testing.TB) *fixture {
 	f.store, err = store.Open(f.cache)
 	must(t, err)
 	t.Cleanup(func() { must(t, f.store.Close()) })
-	f.Library = f.library()
+	f.Library = f.open()
 	return f
 }
 
-func (f *fixture) library() *Library {
+func (f *fixture) open() *Library {
 	l, err := NewLibrary(Options{
 		Name: "builtin", Dir: f.dir, Store: f.store, Interval: time.Hour, Quiet: quiet,
 		OnChange: func(c []extension.Consulted) {

@@ -140,7 +140,7 @@ func TestDiscoverWithoutStart(t *testing.T) {
 	must(t, err)
 	f.g.Expect(entries).To(HaveLen(1))
 	must(t, os.RemoveAll(filepath.Dir(f.dir)))
-	_, err = f.library().Discover(t.Context())
+	_, err = f.open().Discover(t.Context())
 	f.g.Expect(faultOf(t, err).Code).To(Equal(extension.CatalogUnavailable))
 }
 
