@@ -93,7 +93,7 @@ func (a *attempt) rest() bool {
 	if !a.ext.DeletionTimestamp.IsZero() {
 		return true
 	}
-	if a.woken || a.ext.Spec.Suspend {
+	if a.woken || a.ext.Spec.Suspend || a.rec.waiting != nil && a.rec.waiting.flight.Ended() {
 		return false
 	}
 	remaining := a.rec.backoff.remaining(a.ext.Generation, a.token, a.outcome.Now)

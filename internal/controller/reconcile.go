@@ -171,7 +171,7 @@ func (r *Reconciler) ask(a *attempt) *waiting {
 	w.flight = r.Loader.Load(load.Request{
 		Plan: a.outcome.Resolution.Plan, InputDigest: w.input, Namespace: a.ext.Namespace,
 		Fresh: a.token != "" && a.ext.Status.LastAttempted != nil,
-	}, func() { r.Wakes.Wake(a.key) })
+	}, func() { r.Wakes.requeue(a.key) })
 	a.rec.waiting = w
 	return w
 }

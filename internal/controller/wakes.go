@@ -86,9 +86,22 @@ func (w *Wakes) wakeAll(keys sets.Set[types.NamespacedName]) {
 	}
 }
 
+// requeue has key looked at, because a load has ended. It is no event of its own: a
+// backoff that began with that load's outcome goes on.
+func (w *Wakes) requeue(key types.NamespacedName) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.enqueue(key)
+}
+
 // wake needs the lock.
 func (w *Wakes) wake(key types.NamespacedName) {
 	w.woken.Insert(key)
+	w.enqueue(key)
+}
+
+// enqueue needs the lock.
+func (w *Wakes) enqueue(key types.NamespacedName) {
 	if w.queue != nil { // before the start, the first list brings every object anyway
 		w.queue.Add(reconcile.Request{NamespacedName: key})
 	}
