@@ -33,8 +33,5 @@ COPY --from=nushell /nushell/nu /usr/local/bin/nu
 COPY nushell /usr/share/extension-operator/nushell
 COPY extensions /usr/share/extension-operator/extensions
 USER 65532:65532
-ENTRYPOINT ["/usr/local/bin/manager", \
-    "--nushell-path=/usr/local/bin/nu", \
-    "--sandbox-path=/usr/local/bin/extension-sandbox", \
-    "--provisioning-path=/usr/share/extension-operator/nushell", \
-    "--library=/usr/share/extension-operator/extensions"]
+# Where things lie here is what the manager's flags default to.
+ENTRYPOINT ["/usr/local/bin/manager"]
