@@ -118,9 +118,11 @@ func (w *world) client(c *rest.Config, o client.Options) (client.Client, error) 
 	return interceptor.NewClient(plain, interceptor.Funcs{
 		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, obj client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
 			send := func() error {
+				// Counted before it can be seen, and taken back where it was refused.
+				w.writes.Add(1)
 				err := c.SubResource(sub).Patch(ctx, obj, patch, opts...)
-				if err == nil {
-					w.writes.Add(1)
+				if err != nil {
+					w.writes.Add(-1)
 				}
 				return err
 			}
