@@ -4,7 +4,6 @@ package extension
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/Masterminds/semver/v3"
@@ -86,11 +85,6 @@ func CompareVersions(a, b string) int {
 		return strings.Compare(a, b)
 	}
 	return va.Compare(vb)
-}
-
-// SortNewestFirst sorts valid versions in place, newest first.
-func SortNewestFirst(versions []string) {
-	slices.SortFunc(versions, func(a, b string) int { return CompareVersions(b, a) })
 }
 
 // FormatVersions joins at most limit versions for a message and says how many

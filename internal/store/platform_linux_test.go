@@ -3,9 +3,12 @@
 package store_test
 
 import (
+	"io/fs"
 	"os"
+	"path/filepath"
 	"testing"
 
+	. "github.com/onsi/gomega"
 	"golang.org/x/sys/unix"
 )
 
@@ -24,4 +27,21 @@ func otherDisk(t *testing.T) string {
 	must(t, err)
 	t.Cleanup(func() { must(t, os.RemoveAll(dir)) })
 	return dir
+}
+
+// TestStageCopiesWhereLinksCannotBe puts the stage on another disk.
+func TestStageCopiesWhereLinksCannotBe(t *testing.T) {
+	g := expect(t)
+	_, root := library(t)
+	s, cache := open(t)
+	d := put(t, s, root, "taskservs/etcd")
+	other := otherDisk(t)
+	must(t, os.Remove(filepath.Join(cache, "stage")))
+	must(t, os.Symlink(other, filepath.Join(cache, "stage")))
+	stage, err := s.Stage(t.Context(), members(d))
+	must(t, err)
+	g.Expect(filesOf(t, filepath.Join(stage.Dir(), "taskserv/etcd"))).To(Equal(map[string]fs.FileMode{
+		"manifest.toml": 0o444, "mod.nu": 0o444,
+	}))
+	g.Expect(os.ReadFile(filepath.Join(stage.Dir(), "taskserv/etcd/manifest.toml"))).To(BeEquivalentTo(manifest))
 }

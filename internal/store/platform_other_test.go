@@ -4,20 +4,10 @@
 
 package store_test
 
-import (
-	"errors"
-	"testing"
-)
+import "errors"
 
 func mountSmall(string) error { return errors.ErrUnsupported }
 
 func unmount(string) error { return errors.ErrUnsupported }
 
 func readAs(int) error { return errors.ErrUnsupported }
-
-// otherDisk is a place that only Linux is known to have.
-func otherDisk(t *testing.T) string {
-	t.Helper()
-	t.Skip("no second disk is known on this platform")
-	return ""
-}

@@ -3,7 +3,6 @@
 package store_test
 
 import (
-	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -194,21 +193,4 @@ func TestDiskFull(t *testing.T) {
 	g.Expect(f.Message).To(And(
 		ContainSubstring("cache_dir "+cache), ContainSubstring(reason), ContainSubstring("free space")))
 	g.Expect(leftovers(t, cache)).To(BeEmpty())
-}
-
-// TestStageCopiesWhereLinksCannotBe puts the stage on another disk.
-func TestStageCopiesWhereLinksCannotBe(t *testing.T) {
-	g := expect(t)
-	_, root := library(t)
-	s, cache := open(t)
-	d := put(t, s, root, "taskservs/etcd")
-	other := otherDisk(t)
-	must(t, os.Remove(filepath.Join(cache, "stage")))
-	must(t, os.Symlink(other, filepath.Join(cache, "stage")))
-	stage, err := s.Stage(t.Context(), members(d))
-	must(t, err)
-	g.Expect(filesOf(t, filepath.Join(stage.Dir(), "taskserv/etcd"))).To(Equal(map[string]fs.FileMode{
-		"manifest.toml": 0o444, "mod.nu": 0o444,
-	}))
-	g.Expect(os.ReadFile(filepath.Join(stage.Dir(), "taskserv/etcd/manifest.toml"))).To(BeEquivalentTo(manifest))
 }
