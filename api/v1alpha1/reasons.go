@@ -31,6 +31,10 @@ const (
 	LoadedReason = "Loaded"
 	// ResolvedReason: an exact version was found.
 	ResolvedReason = "Resolved"
+	// DependenciesReadyReason: every dependency is there and loads, or there is none.
+	DependenciesReadyReason = "DependenciesReady"
+	// DependenciesIgnoredReason: spec.dependencyPolicy has nobody look whether they are there.
+	DependenciesIgnoredReason = "DependenciesIgnored"
 	// LoadingReason: a load is under way and takes its time.
 	LoadingReason = "Loading"
 	// SuspendedReason: spec.suspend holds back the first load.

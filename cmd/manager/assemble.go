@@ -60,6 +60,9 @@ func assemble(ctx context.Context, mgr ctrl.Manager, s config.Settings) (*parts,
 	if err := mgr.Add(janitor); err != nil {
 		return nil, fmt.Errorf("add the store's janitor: %w", err)
 	}
+	if err := controller.IndexPeers(ctx, mgr.GetFieldIndexer()); err != nil {
+		return nil, fmt.Errorf("index the Extensions: %w", err)
+	}
 	if err := p.reconciler(mgr).Setup(mgr, s.Workers); err != nil {
 		return nil, fmt.Errorf("set up the controller: %w", err)
 	}

@@ -49,7 +49,7 @@ func (p *parts) reconciler(mgr ctrl.Manager) *controller.Reconciler {
 	return controller.New(controller.Options{
 		Client:   mgr.GetClient(),
 		Recorder: mgr.GetEventRecorder("extension-operator"),
-		Resolver: resolve.New(catalogs...),
+		Resolver: resolve.New(controller.Peers{Reader: mgr.GetClient()}, catalogs...),
 		Loader:   p.loader,
 		Wakes:    p.wakes,
 		Synced:   p.synced,

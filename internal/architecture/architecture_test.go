@@ -26,6 +26,7 @@ var rooms = map[string]allowed{
 	"api/v1alpha1": {others: []string{"k8s.io/apimachinery"}},
 
 	"internal/extension": {others: []string{"github.com/Masterminds/semver/v3"}},
+	"internal/graph":     {others: []string{"gonum.org/v1/gonum"}},
 	"internal/cache":     {others: []string{"github.com/hashicorp/golang-lru/v2", "golang.org/x/sync"}},
 	"internal/sandbox":   {others: []string{"golang.org/x/sys"}},
 	"internal/store":     {rooms: []string{"internal/extension"}, others: []string{"github.com/go-logr/logr", "golang.org/x/sys"}},
@@ -33,7 +34,10 @@ var rooms = map[string]allowed{
 		rooms:  []string{"internal/extension", "internal/store"},
 		others: []string{"github.com/fsnotify/fsnotify", "github.com/go-logr/logr", "github.com/pelletier/go-toml/v2"},
 	},
-	"internal/resolve": {rooms: []string{"internal/extension"}},
+	"internal/resolve": {
+		rooms:  []string{"internal/extension", "internal/graph"},
+		others: []string{"github.com/agnivade/levenshtein"},
+	},
 	"internal/load": {
 		rooms:  []string{"internal/extension", "internal/cache", "internal/store"},
 		others: []string{"github.com/go-logr/logr"},

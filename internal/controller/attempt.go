@@ -25,7 +25,6 @@ type attempt struct {
 	rec *record
 	// woken: an event, not a timer or an own write, led here.
 	woken bool
-	epoch uint64
 	// token is the reload token to answer; empty for none, or for not yet.
 	token string
 	// again is when to look again without an event; 0 for never.
@@ -43,7 +42,7 @@ type attempt struct {
 func (r *Reconciler) begin(ext *api.Extension, rec *record) *attempt {
 	now := r.Now()
 	a := &attempt{ext: ext, key: client.ObjectKeyFromObject(ext), rec: rec, outcome: status.Outcome{Now: now}}
-	a.woken, a.epoch = r.Wakes.take(a.key)
+	a.woken = r.Wakes.take(a.key)
 	if !ext.Spec.Suspend {
 		a.takeToken(now)
 	}
@@ -111,11 +110,12 @@ func (a *attempt) question(refresh bool) resolve.Request {
 	if spec.CatalogRef != nil {
 		ref.Catalog = spec.CatalogRef.Name
 	}
-	req := resolve.Request{Ref: ref, Namespace: a.ext.Namespace, Refresh: refresh}
+	req := resolve.Request{Ref: ref, Namespace: a.ext.Namespace, Policy: resolve.Policy(spec.DependencyPolicy), Refresh: refresh}
 	last, loaded := a.ext.Status.LastAttempted, a.ext.Status.Version
 	if a.token != "" || loaded == "" || last == nil || last.Generation != a.ext.Generation {
 		return req
 	}
+	req.Floors = dependencyFloors(a.ext.Status.Dependencies)
 	if constraint, err := extension.ParseConstraint(spec.Version); err == nil && constraint.Accepts(loaded) {
 		req.Floor = loaded
 		if extension.CompareVersions(last.Version, loaded) < 0 {
@@ -123,6 +123,19 @@ func (a *attempt) question(refresh bool) resolve.Request {
 		}
 	}
 	return req
+}
+
+// dependencyFloors are the dependencies of the last good load, as far as the status
+// still tells them.
+func dependencyFloors(dependencies []api.DependencyStatus) []extension.Key {
+	var floors []extension.Key
+	for _, d := range dependencies {
+		state := extension.DependencyState(d.State)
+		if d.Version != "" && (state == extension.DependencyIsLoaded || state == extension.DependencyIsMissing) {
+			floors = append(floors, extension.Key{Type: extension.Type(d.Type), Name: d.Name, Version: d.Version})
+		}
+	}
+	return floors
 }
 
 // subject of the attempt, once it is decided.
@@ -176,12 +189,13 @@ func (a *attempt) wait(w *waiting) {
 	a.lookAgain(timeout - waited)
 }
 
-// sameContent tells whether the plan's root is what was loaded last, for the
-// case that the toolchain cannot be asked: nothing needs it then.
+// sameContent tells whether the plan is what was loaded last, for the case that the
+// toolchain cannot be asked: nothing needs it then.
 func (a *attempt) sameContent() bool {
 	root, s := a.outcome.Resolution.Plan.Root(), a.ext.Status
-	failed := a.stalledByLoad() && s.LastAttempted != nil && s.LastAttempted.Digest == s.Digest
-	return a.token == "" && !failed && s.Version == root.Key.Version && s.Catalog == root.Catalog && s.Digest == string(root.Digest)
+	failed := a.stalledByLoad() && s.LastAttempted.Digest == s.Digest
+	return a.token == "" && !failed && s.Version == root.Key.Version && s.Catalog == root.Catalog && s.Digest == string(root.Digest) &&
+		status.SameDependencies(s, a.outcome.Resolution.Dependencies)
 }
 
 // loadedAlready tells whether the plan is what was loaded last.
@@ -193,16 +207,17 @@ func (a *attempt) loadedAlready() bool {
 // in an earlier process.
 func (a *attempt) failedBefore() bool {
 	last := a.ext.Status.LastAttempted
-	return a.stalledByLoad() && last != nil &&
-		last.Generation == a.ext.Generation && last.InputDigest == string(a.outcome.InputDigest)
+	return a.stalledByLoad() && last.Generation == a.ext.Generation && last.InputDigest == string(a.outcome.InputDigest)
 }
 
 // alreadyStalled tells whether the status has given up on this generation.
 func (a *attempt) alreadyStalled() bool { return a.says(api.StalledCondition) }
 
-// stalledByLoad tells whether it has, and a load was why: a version was found.
+// stalledByLoad tells whether it has, and a load was why: nothing else has an input digest.
 func (a *attempt) stalledByLoad() bool {
-	return a.alreadyStalled() && meta.IsStatusConditionTrue(a.ext.Status.Conditions, api.ResolvedCondition)
+	last := a.ext.Status.LastAttempted
+	return a.alreadyStalled() && last != nil && last.InputDigest != "" &&
+		meta.IsStatusConditionTrue(a.ext.Status.Conditions, api.ResolvedCondition)
 }
 
 // alreadyReconciling tells whether the status speaks of work on this generation:

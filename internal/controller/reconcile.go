@@ -103,8 +103,10 @@ func (r *Reconciler) resolve(ctx context.Context, a *attempt) {
 		return
 	}
 	refresh := a.token != "" && !a.rec.waitsFor(a.token)
-	resolution, err := r.Resolver.Resolve(ctx, a.question(refresh))
-	r.Wakes.record(a.key, a.epoch, resolution.Consulted)
+	question := a.question(refresh)
+	question.Consult = func(c extension.Consulted) { r.Wakes.consult(a.key, c) }
+	resolution, err := r.Resolver.Resolve(ctx, question)
+	r.Wakes.record(a.key, resolution.Consulted)
 	a.outcome.Resolution = resolution
 	a.outcome.Synced = refresh || a.alreadyStalled() || r.Synced().After(a.rec.generationSeen)
 	if err != nil {

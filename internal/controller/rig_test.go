@@ -56,6 +56,13 @@ func (s *shelf) Fetch(_ context.Context, key extension.Key) (extension.Member, e
 	return s.members[key.Version], nil
 }
 
+func (s *shelf) Recall(_ context.Context, key extension.Key, digest extension.Digest) (extension.Member, bool, error) {
+	m, has := s.members[key.Version]
+	return m, has && m.Digest == digest, nil
+}
+
+func (s *shelf) Names(context.Context, string, extension.Type) []string { return []string{"e"} }
+
 func (s *shelf) Refresh(context.Context, extension.Type, string) error {
 	s.refreshed++
 	return nil
@@ -175,7 +182,7 @@ func (g *rig) build(loader *load.Loader) {
 	wakes := NewWakes()
 	g.Expect(wakes.Start(context.Background(), g.queue)).To(Succeed())
 	g.reconciler = New(Options{
-		Client: g.client, Recorder: events.NewFakeRecorder(100), Resolver: resolve.New(g.shelf), Loader: loader,
+		Client: g.client, Recorder: events.NewFakeRecorder(100), Resolver: resolve.New(nil, g.shelf), Loader: loader,
 		Wakes: wakes, Synced: func() time.Time { return g.synced }, Now: g.clock,
 	})
 }

@@ -19,11 +19,13 @@ import (
 
 // Setup adds the Reconciler to mgr, with workers reconciles at a time. There is
 // no filter on updates: a reconcile that finds nothing new costs microseconds,
-// and so a status that somebody else has changed is put right.
+// and so a status that somebody else has changed is put right. Extensions are watched
+// once more for those that depend on them.
 func (r *Reconciler) Setup(mgr ctrl.Manager, workers int) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("extension").
 		For(&api.Extension{}).
+		Watches(&api.Extension{}, r.Wakes.notice()).
 		WatchesRawSource(r.Wakes).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: workers,

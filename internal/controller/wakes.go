@@ -19,10 +19,8 @@ import (
 // them. It is rebuilt by resolving, so it needs no memory over a restart. It is
 // safe for concurrent use.
 type Wakes struct {
-	mu    sync.Mutex
-	queue workqueue.TypedRateLimitingInterface[reconcile.Request]
-	// epoch counts changes, so that one between asking and recording is not lost.
-	epoch        uint64
+	mu           sync.Mutex
+	queue        workqueue.TypedRateLimitingInterface[reconcile.Request]
 	consulted    map[types.NamespacedName][]extension.Consulted
 	askers       map[extension.Consulted]sets.Set[types.NamespacedName]
 	awaitingSync sets.Set[types.NamespacedName]
@@ -52,7 +50,6 @@ func (w *Wakes) Start(_ context.Context, queue workqueue.TypedRateLimitingInterf
 func (w *Wakes) Changed(changed []extension.Consulted) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.epoch++
 	for _, c := range changed {
 		if c.Type != "" || c.Name != "" {
 			w.wakeAll(w.askers[c])
@@ -107,34 +104,44 @@ func (w *Wakes) enqueue(key types.NamespacedName) {
 	}
 }
 
-// take begins a reconcile: it tells whether key was woken since the last one,
-// and returns the epoch for record.
-func (w *Wakes) take(key types.NamespacedName) (woken bool, epoch uint64) {
+// take begins a reconcile: it tells whether key was woken since the last one.
+func (w *Wakes) take(key types.NamespacedName) (woken bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	woken = w.woken.Has(key)
 	w.woken.Delete(key)
-	return woken, w.epoch
+	return woken
 }
 
-// record replaces what key has consulted since epoch.
-func (w *Wakes) record(key types.NamespacedName, epoch uint64, consulted []extension.Consulted) {
+// consult notes a question of key before it is asked, so that a change of the answer
+// is never missed.
+func (w *Wakes) consult(key types.NamespacedName, c extension.Consulted) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.askers[c] == nil {
+		w.askers[c] = sets.New[types.NamespacedName]()
+	}
+	if !w.askers[c].Has(key) {
+		w.askers[c].Insert(key)
+		w.consulted[key] = append(slices.Clip(w.consulted[key]), c)
+	}
+}
+
+// record ends a round of questions: what key has asked before and is not among
+// these is of no interest any more.
+func (w *Wakes) record(key types.NamespacedName, consulted []extension.Consulted) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if slices.Equal(w.consulted[key], consulted) {
 		return
 	}
-	w.drop(key)
-	w.consulted[key] = consulted
-	for _, c := range consulted {
-		if w.askers[c] == nil {
-			w.askers[c] = sets.New[types.NamespacedName]()
+	still := sets.New(consulted...)
+	for _, c := range w.consulted[key] {
+		if !still.Has(c) {
+			w.leave(key, c)
 		}
-		w.askers[c].Insert(key)
 	}
-	if epoch != w.epoch {
-		w.wake(key)
-	}
+	w.consulted[key] = consulted
 }
 
 // awaitSync notes whether key waits for the catalogs to be read once more.
@@ -160,9 +167,14 @@ func (w *Wakes) forget(key types.NamespacedName) {
 
 func (w *Wakes) drop(key types.NamespacedName) {
 	for _, c := range w.consulted[key] {
-		w.askers[c].Delete(key)
-		if w.askers[c].Len() == 0 {
-			delete(w.askers, c)
-		}
+		w.leave(key, c)
+	}
+}
+
+// leave needs the lock.
+func (w *Wakes) leave(key types.NamespacedName, c extension.Consulted) {
+	w.askers[c].Delete(key)
+	if w.askers[c].Len() == 0 {
+		delete(w.askers, c)
 	}
 }

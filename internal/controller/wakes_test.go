@@ -21,21 +21,28 @@ func asked(catalog, name string) extension.Consulted {
 	return extension.Consulted{Catalog: catalog, Type: extension.Taskserv, Name: name}
 }
 
+// ask has an object ask these, and nothing else any more.
+func ask(w *Wakes, name string, questions ...extension.Consulted) {
+	for _, q := range questions {
+		w.consult(key(name), q)
+	}
+	w.record(key(name), questions)
+}
+
 // newIndex has one, which asked for etcd in a and b, and two, which asked for
 // containerd in a.
 func newIndex(g *GomegaWithT) (*Wakes, func() []string) {
 	queue := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
 	w := NewWakes()
 	g.Expect(w.Start(context.Background(), queue)).To(Succeed())
-	_, epoch := w.take(key("one"))
-	w.record(key("one"), epoch, []extension.Consulted{asked("a", "etcd"), asked("b", "etcd")})
-	w.record(key("two"), epoch, []extension.Consulted{asked("a", "containerd")})
+	ask(w, "one", asked("a", "etcd"), asked("b", "etcd"))
+	ask(w, "two", asked("a", "containerd"))
 	return w, func() []string {
 		woken := []string{}
 		for queue.Len() > 0 {
 			request, _ := queue.Get()
 			queue.Done(request)
-			if is, _ := w.take(request.NamespacedName); is {
+			if w.take(request.NamespacedName) {
 				woken = append(woken, request.Name)
 			}
 		}
@@ -57,17 +64,25 @@ func TestAChangeWakesThoseWhoAskedForItAndNobodyElse(t *testing.T) {
 func TestAChangeBetweenAskingAndRecordingIsNotLost(t *testing.T) {
 	g := NewWithT(t)
 	w, woken := newIndex(g)
-	_, epoch := w.take(key("three"))
+	w.consult(key("three"), asked("a", "postgresql"))
 	w.Changed([]extension.Consulted{asked("a", "postgresql")})
-	w.record(key("three"), epoch, []extension.Consulted{asked("a", "postgresql")})
+	w.record(key("three"), []extension.Consulted{asked("a", "postgresql")})
 	g.Expect(woken()).To(ConsistOf("three"))
+}
+
+func TestAChangeOfSomethingElseMeanwhileWakesNobody(t *testing.T) {
+	g := NewWithT(t)
+	w, woken := newIndex(g)
+	w.consult(key("three"), asked("a", "postgresql"))
+	w.Changed([]extension.Consulted{asked("a", "unheard-of")})
+	w.record(key("three"), []extension.Consulted{asked("a", "postgresql")})
+	g.Expect(woken()).To(BeEmpty())
 }
 
 func TestWhatIsNoLongerAskedForWakesNobody(t *testing.T) {
 	g := NewWithT(t)
 	w, woken := newIndex(g)
-	_, epoch := w.take(key("one"))
-	w.record(key("one"), epoch, []extension.Consulted{asked("a", "etcd")})
+	ask(w, "one", asked("a", "etcd"))
 	w.forget(key("two"))
 	w.Changed([]extension.Consulted{asked("b", "etcd"), asked("a", "containerd")})
 	g.Expect(woken()).To(BeEmpty())

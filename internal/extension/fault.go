@@ -84,6 +84,10 @@ type Fault struct { //nolint:errname // a fault is the operator's word for it: n
 	// Transient marks a failure that is no function of the input (a signal, an
 	// I/O error): it is never remembered and always Retryable.
 	Transient bool
+	// Waits marks a failure that an event ends, whatever class its code has.
+	Waits bool
+	// Dependencies are the members of the plan that failed, where it was not the root.
+	Dependencies []Key
 	// Available is, where a version was not found, what there is, newest first.
 	Available []string
 	// Cause is the error behind it, if any; it is logged, not shown.
@@ -108,8 +112,11 @@ func (f *Fault) Unwrap() error { return f.Cause }
 
 // Class tells what may end this failure.
 func (f *Fault) Class() Class {
-	if f.Transient {
+	switch {
+	case f.Transient:
 		return Retryable
+	case f.Waits:
+		return Waiting
 	}
 	class, known := classes[f.Code]
 	if !known {

@@ -4,13 +4,6 @@ package extension
 
 import "time"
 
-// Dependency is one entry of a manifest's dependencies.
-type Dependency struct {
-	Type       Type
-	Name       string
-	Constraint string
-}
-
 // Metadata is what a manifest says, validated and typed.
 type Metadata struct {
 	Type         Type
@@ -39,17 +32,54 @@ type Member struct {
 // A plan that was resolved has at least its root.
 type Plan struct {
 	Members []Member
+	// Alone has the root loaded without the others, which only lie in its stage. It is
+	// not set where there are no others.
+	Alone bool
 }
 
 // Root is the member that was asked for.
 func (p Plan) Root() Member { return p.Members[len(p.Members)-1] }
 
-// Consulted is one question that resolving asked, found or not. A change of the
-// answer is what wakes whoever asked.
+// Parts are the plans of each member alone, in the same order: it and what it
+// depends on by way of any number of members, as far as the plan has it.
+func (p Plan) Parts() []Plan {
+	type name struct {
+		kind Type
+		name string
+	}
+	place := make(map[name]int, len(p.Members))
+	parts := make([]Plan, len(p.Members))
+	for i, m := range p.Members {
+		place[name{m.Key.Type, m.Key.Name}] = i
+		needed := make([]bool, i+1)
+		needed[i] = true
+		for at := i; at >= 0; at-- { // whatever a member depends on stands before it
+			if !needed[at] {
+				continue
+			}
+			for _, d := range p.Members[at].Metadata.Dependencies {
+				if on, has := place[name{d.Type, d.Name}]; has && on < at {
+					needed[on] = true
+				}
+			}
+		}
+		for at, is := range needed {
+			if is {
+				parts[i].Members = append(parts[i].Members, p.Members[at])
+			}
+		}
+	}
+	return parts
+}
+
+// Consulted is one question that resolving asked, found or not: of a catalog, or,
+// where Namespace is set, of that namespace's Extensions. A change of the answer is
+// what wakes whoever asked.
 type Consulted struct {
-	Catalog string
-	Type    Type
-	Name    string
+	Catalog   string
+	Namespace string
+	Type      Type
+	Name      string
 }
 
 // Candidate is a version that was looked at, and the rule that refused it;
@@ -59,13 +89,23 @@ type Candidate struct {
 	Refused string
 }
 
-// Resolution is the answer to a Ref. Consulted and Candidates are filled as far
-// as resolving came, also when it failed.
+// Resolution is the answer to a Ref. All but the Plan is filled as far as
+// resolving came, also when it failed.
 type Resolution struct {
-	Plan       Plan
+	// Plan has no members when resolving failed.
+	Plan Plan
+	// Root is the version that was found, also where its dependencies made
+	// resolving fail; it has no Key where none was.
+	Root       Member
 	Consulted  []Consulted
 	Candidates []Candidate
+	// Dependencies are the demands of Root and of what was chosen for it, breadth
+	// first from Root.
+	Dependencies []Requirement
 }
+
+// Found tells whether an exact version was found.
+func (r Resolution) Found() bool { return r.Root.Key.Version != "" }
 
 // Enforcement says how far the sandbox of a load was closed.
 type Enforcement struct {

@@ -13,8 +13,8 @@ import (
 )
 
 // InputDigest covers everything that decides the outcome of loading plan: the
-// key and content of each member, the nu binary, the loading program and the
-// protocol. It fails as the Runner's Toolchain does.
+// key and content of each member, whether the root is loaded alone, the nu binary,
+// the loading program and the protocol. It fails as the Runner's Toolchain does.
 func (l *Loader) InputDigest(ctx context.Context, plan extension.Plan) (extension.Digest, error) {
 	tools, err := l.opts.Runner.Toolchain(ctx)
 	if err != nil {
@@ -27,6 +27,9 @@ func inputDigest(plan extension.Plan, tools extension.Toolchain) extension.Diges
 	h := sha256.New()
 	for _, m := range plan.Members {
 		writeLine(h, m.Key.String(), string(m.Digest))
+	}
+	if plan.Alone {
+		writeLine(h, "alone")
 	}
 	writeLine(h, string(tools.Nushell), string(tools.Program), strconv.Itoa(tools.Protocol))
 	return extension.Digest("sha256:" + hex.EncodeToString(h.Sum(nil)))

@@ -87,8 +87,9 @@ func newBench(tb testing.TB, change func(*load.Options)) *bench {
 	return b
 }
 
-// put stores an extension of that name and version and returns it as a member.
-func (b *bench) put(name, version string) extension.Member {
+// put stores an extension of that name and version, which depends on others of any
+// version, and returns it as a member.
+func (b *bench) put(name, version string, dependencies ...string) extension.Member {
 	b.tb.Helper()
 	source := b.tb.TempDir()
 	for file, text := range map[string]string{"manifest.toml": "name = \"" + name + "\"\n", "mod.nu": "# " + version + "\n"} {
@@ -106,6 +107,9 @@ func (b *bench) put(name, version string) extension.Member {
 		b.tb.Fatal(err)
 	}
 	meta := extension.Metadata{Type: extension.Taskserv, Name: name, Version: version, Description: "d"}
+	for _, on := range dependencies {
+		meta.Dependencies = append(meta.Dependencies, extension.Dependency{Type: extension.Taskserv, Name: on})
+	}
 	return extension.Member{Key: meta.Key(), Catalog: "builtin", Path: "extensions/taskservs/" + name, Digest: digest, Metadata: meta}
 }
 

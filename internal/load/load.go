@@ -129,6 +129,8 @@ type Request struct {
 
 // Load returns at once. The Flight has ended already when the outcome was
 // remembered; otherwise notify is called, from another goroutine, when it ends.
+// Members of the plan are loaded before those that depend on them, each once, unless
+// the plan says that its root is loaded alone.
 func (l *Loader) Load(req Request, notify func()) *Flight {
 	key := string(req.InputDigest)
 	if !req.Fresh {
@@ -137,19 +139,29 @@ func (l *Loader) Load(req Request, notify func()) *Flight {
 		}
 	}
 	flight := newFlight()
-	result := l.memo.Do(key, req.Fresh, func() (outcome, bool) {
-		if !l.enter() {
-			return outcome{err: context.Canceled}, false
+	result := l.fly(key, req.Fresh, func() outcome {
+		if err := l.dependencies(req); err != nil {
+			return outcome{err: err}
 		}
-		defer l.flights.Done()
-		out := l.run(req)
-		return out, remember(out)
+		return l.run(req)
 	})
 	go func() {
 		flight.end(<-result)
 		notify()
 	}()
 	return flight
+}
+
+// fly makes an outcome, or joins whoever makes it already.
+func (l *Loader) fly(key string, fresh bool, produce func() outcome) <-chan outcome {
+	return l.memo.Do(key, fresh, func() (outcome, bool) {
+		if !l.enter() {
+			return outcome{err: context.Canceled}, false
+		}
+		defer l.flights.Done()
+		out := produce()
+		return out, remember(out)
+	})
 }
 
 // remember tells whether an outcome is a function of the input digest alone.

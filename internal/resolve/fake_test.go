@@ -16,6 +16,8 @@ type fakeCatalog struct {
 	name string
 	// offers by type/name, newest first; a name with none is there and empty.
 	offers map[string][]extension.Offer
+	// members by key, where they have more than that.
+	members map[string]extension.Member
 	// closed to these namespaces.
 	closed []string
 
@@ -55,7 +57,26 @@ func (c *fakeCatalog) Find(_ context.Context, namespace string, t extension.Type
 
 func (c *fakeCatalog) Fetch(_ context.Context, key extension.Key) (extension.Member, error) {
 	c.asked = append(c.asked, "fetch "+key.String())
+	if m, has := c.members[key.String()]; has {
+		return m, c.fetchErr
+	}
 	return extension.Member{Key: key, Catalog: c.name}, c.fetchErr
+}
+
+func (c *fakeCatalog) Recall(_ context.Context, key extension.Key, digest extension.Digest) (extension.Member, bool, error) {
+	c.asked = append(c.asked, "recall "+key.String())
+	m, has := c.members[key.String()]
+	return m, has && m.Digest == digest, c.fetchErr
+}
+
+func (c *fakeCatalog) Names(_ context.Context, namespace string, t extension.Type) []string {
+	var names []string
+	for id := range c.offers {
+		if kind, name, _ := strings.Cut(id, "/"); kind == string(t) && !slices.Contains(c.closed, namespace) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 func (c *fakeCatalog) Refresh(_ context.Context, t extension.Type, name string) error {

@@ -2,12 +2,17 @@
 
 // Package resolve turns what is asked for (a Ref) into what will be loaded (a
 // Plan), and remembers what it asked about on the way.
+//
+//	resolve.go                the ports, and the answer as one sentence
+//	candidates.go             which version of what was asked for
+//	catalogs.go, peers.go     where the versions of dependencies come from
+//	solver.go, backtrack.go   which of them go together
+//	plan.go                   what was chosen, in load order; broken ones and cycles
+//	impossible.go             why nothing goes together
 package resolve
 
 import (
 	"context"
-	"fmt"
-	"strings"
 
 	"provisioning.dev/extension-operator/internal/extension"
 )
@@ -21,162 +26,112 @@ type Catalog interface {
 	Find(ctx context.Context, namespace string, t extension.Type, name string) (offers []extension.Offer, found bool, err error)
 	// Fetch copies a version that was found into the store.
 	Fetch(ctx context.Context, key extension.Key) (extension.Member, error)
+	// Recall gives a version as it was when it had that digest. It is not found when
+	// neither the store nor the catalog has it so any more.
+	Recall(ctx context.Context, key extension.Key, digest extension.Digest) (member extension.Member, found bool, err error)
 	// Refresh reads a name again from its source.
 	Refresh(ctx context.Context, t extension.Type, name string) error
+	// Names lists the names of a type that namespace may see, in any order.
+	Names(ctx context.Context, namespace string, t extension.Type) []string
 }
+
+// Peers are the Extensions of namespaces, as Require needs them.
+type Peers interface {
+	// Peers lists the Extensions of a namespace that ask for a name, in any order.
+	Peers(ctx context.Context, namespace string, t extension.Type, name string) ([]Peer, error)
+}
+
+// Peer is an Extension beside the one that is resolved.
+type Peer struct {
+	// Object is its name.
+	Object string
+	// Wants is its spec.version, Catalog its spec.catalogRef.
+	Wants, Catalog string
+	// Ready tells whether Loaded is what it is Ready with; Problem says in words why
+	// it is not.
+	Ready   bool
+	Problem string
+	// Loaded is its last good load, as far as its status says: Key, Catalog, Path and Digest.
+	Loaded extension.Member
+}
+
+// Policy says what a dependency needs, as spec.dependencyPolicy does.
+type Policy string
+
+// The policies. The empty one is Load.
+const (
+	Load    Policy = "Load"
+	Require Policy = "Require"
+	Ignore  Policy = "Ignore"
+)
 
 // Request is one question to the Resolver.
 type Request struct {
 	Ref       extension.Ref
 	Namespace string
+	Policy    Policy
 	// Floor, where it is not empty, is a version below which nothing is chosen.
 	Floor string
+	// Floors are versions of dependencies that are loaded: where one of them is gone,
+	// no older one is chosen in its place. Each has Type, Name and Version.
+	Floors []extension.Key
 	// Refresh reads the catalogs again first.
 	Refresh bool
+	// Consult, where it is set, is told of each question before it is asked.
+	Consult func(extension.Consulted)
 }
 
 // Resolver asks catalogs in their order.
 type Resolver struct {
 	catalogs []Catalog
+	peers    Peers
+	solver   solver
 }
 
-// New makes a Resolver; of two catalogs with a name, the earlier owns it.
-func New(catalogs ...Catalog) *Resolver { return &Resolver{catalogs: catalogs} }
+// New makes a Resolver; of two catalogs with a name, the earlier owns it. Without
+// peers no request may have the policy Require.
+func New(peers Peers, catalogs ...Catalog) *Resolver {
+	return &Resolver{catalogs: catalogs, peers: peers, solver: backtracker{}}
+}
 
-// Resolve finds the newest version that fits and has it copied into the store.
+// Resolve finds the newest version that fits and whose dependencies can be had, the
+// newest of each that go together, and has all of them copied into the store.
 // Every failure is a Fault (InvalidVersion, ExtensionNotFound, VersionNotFound,
-// InvalidMetadata, LimitExceeded, CatalogUnavailable …) or the context's error.
+// InvalidMetadata, LimitExceeded, DependencyMissing, DependencyNotReady,
+// DependencyConflict, DependencyCycle, CatalogUnavailable …) or the context's error.
 // The Resolution is filled as far as resolving came.
 func (r *Resolver) Resolve(ctx context.Context, req Request) (extension.Resolution, error) {
-	var res extension.Resolution
 	constraint, err := extension.ParseConstraint(req.Ref.Constraint)
 	if err != nil {
-		return res, err
+		return extension.Resolution{}, err
 	}
-	catalog, offers, err := r.owner(ctx, req, &res)
-	if err != nil {
-		return res, err
+	steps := maxSteps
+	q := &inquiry{Resolver: r, req: req, steps: &steps}
+	q.catalogs = newCatalogs(q)
+	q.index = newIndex(q.catalogs)
+	if req.Policy == Require {
+		q.index = newIndex(newPeers(q))
 	}
-	version, err := choose(req, constraint, offers, &res)
-	if err != nil {
-		return res, err
-	}
-	member, err := catalog.Fetch(ctx, extension.Key{Type: req.Ref.Type, Name: req.Ref.Name, Version: version})
-	if err != nil {
-		return res, err
-	}
-	res.Plan = extension.Plan{Members: []extension.Member{member}}
-	return res, nil
+	err = q.choose(ctx, constraint)
+	return q.res, err
 }
 
-// owner finds the first catalog that has the name. Versions of two catalogs are
-// never merged: otherwise whoever can add to a later catalog could take over a
-// name of an earlier one with a higher version.
-func (r *Resolver) owner(ctx context.Context, req Request, res *extension.Resolution) (Catalog, []extension.Offer, error) {
-	asked := []string{}
-	for _, c := range r.catalogs {
-		if req.Ref.Catalog != "" && c.Name() != req.Ref.Catalog {
-			continue
-		}
-		asked = append(asked, c.Name())
-		res.Consulted = append(res.Consulted, extension.Consulted{Catalog: c.Name(), Type: req.Ref.Type, Name: req.Ref.Name})
-		if req.Refresh {
-			if err := c.Refresh(ctx, req.Ref.Type, req.Ref.Name); err != nil {
-				return nil, nil, err
-			}
-		}
-		offers, found, err := c.Find(ctx, req.Namespace, req.Ref.Type, req.Ref.Name)
-		if err != nil {
-			return nil, nil, err
-		}
-		if found {
-			return c, offers, nil
-		}
-	}
-	return nil, nil, r.notFound(req.Ref, asked)
+// inquiry is one call of Resolve.
+type inquiry struct {
+	*Resolver
+	req Request
+	res extension.Resolution
+	// catalogs hold the root, and under all policies but Require its dependencies too.
+	catalogs *catalogs
+	// index of the dependencies.
+	index *index
+	steps *int
 }
 
-func (r *Resolver) notFound(ref extension.Ref, asked []string) error {
-	if len(asked) > 0 {
-		return extension.NewFault(extension.ExtensionNotFound,
-			"%s %s is in no catalog (looked in: %s); check spec.type and spec.name, or add it to a catalog",
-			ref.Type, ref.Name, strings.Join(asked, ", "))
+// consult notes a question before it is asked, so that no change of its answer is missed.
+func (q *inquiry) consult(c extension.Consulted) {
+	q.res.Consulted = append(q.res.Consulted, c)
+	if q.req.Consult != nil {
+		q.req.Consult(c)
 	}
-	if ref.Catalog == "" {
-		return extension.NewFault(extension.ExtensionNotFound,
-			"%s %s is in no catalog: the operator has none; start it with --library", ref.Type, ref.Name)
-	}
-	names := make([]string, 0, len(r.catalogs))
-	for _, c := range r.catalogs {
-		names = append(names, c.Name())
-	}
-	return extension.NewFault(extension.ExtensionNotFound,
-		"there is no catalog %q; catalogs: %s; correct spec.catalogRef.name or leave it out", ref.Catalog, strings.Join(names, ", "))
-}
-
-// choose takes the newest offer that fits, and notes why the newer ones did not.
-func choose(req Request, constraint extension.Constraint, offers []extension.Offer, res *extension.Resolution) (string, error) {
-	for _, offer := range offers {
-		rule := refusal(offer, constraint, req.Floor)
-		res.Candidates = append(res.Candidates, extension.Candidate{Version: offer.Version, Refused: rule})
-		if rule == "" {
-			return offer.Version, nil
-		}
-		if v, exact := constraint.Exact(); exact && offer.Version == v {
-			return "", extension.NewFault(extension.InvalidMetadata, "version %s of %s %s is incomplete: %s; add what it lacks",
-				v, req.Ref.Type, req.Ref.Name, offer.Incomplete)
-		}
-	}
-	return "", versionNotFound(req, constraint, offers)
-}
-
-// refusal names the rule that an offer breaks; empty when it fits.
-func refusal(offer extension.Offer, constraint extension.Constraint, floor string) string {
-	_, exact := constraint.Exact()
-	switch {
-	case !constraint.Accepts(offer.Version) && constraint.String() == "":
-		return "is a pre-release, and no version was asked for"
-	case !constraint.Accepts(offer.Version):
-		return fmt.Sprintf("does not fit %q", constraint)
-	case offer.Incomplete != "":
-		return "is incomplete: " + offer.Incomplete
-	case !exact && floor != "" && extension.CompareVersions(offer.Version, floor) < 0:
-		return fmt.Sprintf("is older than %s, which is loaded", floor)
-	}
-	return ""
-}
-
-// maxAvailable is how many versions a message and the status list.
-const maxAvailable = 20
-
-// versionNotFound says what there is instead: complete versions only, because no
-// other can be had.
-func versionNotFound(req Request, constraint extension.Constraint, offers []extension.Offer) error {
-	available := make([]string, 0, len(offers))
-	for _, offer := range offers {
-		if offer.Incomplete == "" {
-			available = append(available, offer.Version)
-		}
-	}
-	list := "none"
-	if len(available) > 0 {
-		list = extension.FormatVersions(available, maxAvailable)
-	}
-	subject := fmt.Sprintf("%s %s", req.Ref.Type, req.Ref.Name)
-	_, exact := constraint.Exact()
-	var fault *extension.Fault
-	switch {
-	case req.Floor != "" && !exact:
-		fault = extension.NewFault(extension.VersionNotFound,
-			"version %s of %s, which is loaded, is gone from its catalog or incomplete there; available: %s; put it back, or change spec.version or request a reload to take an older one",
-			req.Floor, subject, list)
-	case constraint.String() == "":
-		fault = extension.NewFault(extension.VersionNotFound,
-			"no stable version of %s found; available: %s; name a pre-release in spec.version to take one", subject, list)
-	default:
-		fault = extension.NewFault(extension.VersionNotFound,
-			"version %s of %s not found; available: %s", constraint, subject, list)
-	}
-	fault.Available = available[:min(len(available), maxAvailable)]
-	return fault
 }

@@ -67,7 +67,7 @@ func TestTheNewestVersionThatFitsIsTaken(t *testing.T) {
 		t.Run(constraint, func(t *testing.T) {
 			g := NewWithT(t)
 			catalog := library("builtin", map[string]string{kubernetes: shelf})
-			got, err := resolve.New(catalog).Resolve(context.Background(), request(constraint))
+			got, err := resolve.New(nil, catalog).Resolve(context.Background(), request(constraint))
 			g.Expect(err).NotTo(HaveOccurred())
 			key := extension.Key{Type: extension.Taskserv, Name: "kubernetes", Version: want.version}
 			g.Expect(got.Plan.Members).To(Equal([]extension.Member{{Key: key, Catalog: "builtin"}}))
@@ -85,7 +85,7 @@ func TestTheFirstCatalogThatHasTheNameOwnsIt(t *testing.T) {
 	other := library("other", map[string]string{"taskserv/etcd": "3.5.0"})
 	first := library("first", map[string]string{kubernetes: "1.28.0"})
 	second := library("second", map[string]string{kubernetes: "9.9.9 1.27.0"})
-	r := resolve.New(other, first, second)
+	r := resolve.New(nil, other, first, second)
 
 	t.Run("though a later one has a higher version", func(t *testing.T) {
 		g := NewWithT(t)
@@ -103,7 +103,7 @@ func TestTheFirstCatalogThatHasTheNameOwnsIt(t *testing.T) {
 	t.Run("though it has no version at all", func(t *testing.T) {
 		g := NewWithT(t)
 		empty := library("empty", map[string]string{kubernetes: ""})
-		got, err := resolve.New(empty, second).Resolve(ctx, request("1.27.0"))
+		got, err := resolve.New(nil, empty, second).Resolve(ctx, request("1.27.0"))
 		fault := expectFault(g, err, extension.VersionNotFound, "version 1.27.0 of taskserv kubernetes not found; available: none")
 		g.Expect(fault.Available).To(BeEmpty())
 		g.Expect(got.Consulted).To(Equal(consulted("empty")))
@@ -123,7 +123,7 @@ func TestTheFirstCatalogThatHasTheNameOwnsIt(t *testing.T) {
 		g := NewWithT(t)
 		closed := library("closed", map[string]string{kubernetes: "1.28.0"})
 		closed.closed = []string{"team-a"}
-		got, err := resolve.New(closed, second).Resolve(ctx, request(""))
+		got, err := resolve.New(nil, closed, second).Resolve(ctx, request(""))
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(got.Plan.Root().Catalog).To(Equal("second"))
 		g.Expect(got.Consulted).To(Equal(consulted("closed", "second")))
@@ -158,7 +158,7 @@ func TestExtensionNotFound(t *testing.T) {
 			g := NewWithT(t)
 			req := request("")
 			req.Ref.Catalog = c.catalog
-			got, err := resolve.New(c.catalogs...).Resolve(context.Background(), req)
+			got, err := resolve.New(nil, c.catalogs...).Resolve(context.Background(), req)
 			expectFault(g, err, extension.ExtensionNotFound, c.message)
 			g.Expect(got.Consulted).To(Equal(c.consulted))
 			g.Expect(got.Plan.Members).To(BeEmpty())
@@ -169,7 +169,7 @@ func TestExtensionNotFound(t *testing.T) {
 func TestAnInvalidConstraintAsksNobody(t *testing.T) {
 	g := NewWithT(t)
 	catalog := library("builtin", map[string]string{kubernetes: "1.28.0"})
-	got, err := resolve.New(catalog).Resolve(context.Background(), request("latest"))
+	got, err := resolve.New(nil, catalog).Resolve(context.Background(), request("latest"))
 	g.Expect(extension.AsFault(err).Code).To(Equal(extension.InvalidVersion))
 	g.Expect(got.Consulted).To(BeEmpty())
 	g.Expect(catalog.asked).To(BeEmpty())
@@ -182,7 +182,7 @@ func TestRefreshComesFirstAndReachesOnlyTheOwner(t *testing.T) {
 	later := library("later", map[string]string{kubernetes: "1.28.0"})
 	req := request("")
 	req.Refresh = true
-	_, err := resolve.New(other, owner, later).Resolve(context.Background(), req)
+	_, err := resolve.New(nil, other, owner, later).Resolve(context.Background(), req)
 	g.Expect(err).NotTo(HaveOccurred())
 	look := []string{"refresh taskserv/kubernetes", "find taskserv/kubernetes for team-a"}
 	g.Expect(other.asked).To(Equal(look))
@@ -213,7 +213,7 @@ func TestACatalogsErrorIsTheAnswer(t *testing.T) {
 			later := library("later", map[string]string{kubernetes: "1.28.0"})
 			req := request("")
 			req.Refresh = true
-			got, err := resolve.New(first, later).Resolve(context.Background(), req)
+			got, err := resolve.New(nil, first, later).Resolve(context.Background(), req)
 			if name == "context" {
 				g.Expect(err).To(BeIdenticalTo(context.Canceled))
 			} else {

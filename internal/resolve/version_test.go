@@ -46,7 +46,7 @@ func TestVersionNotFound(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			catalog := library("builtin", map[string]string{kubernetes: c.shelf})
-			got, err := resolve.New(catalog).Resolve(context.Background(), request(c.constraint))
+			got, err := resolve.New(nil, catalog).Resolve(context.Background(), request(c.constraint))
 			fault := expectFault(g, err, extension.VersionNotFound, c.message)
 			g.Expect(fault.Available).To(Equal(c.available))
 			g.Expect(got.Consulted).To(Equal(consulted("builtin")))
@@ -64,7 +64,7 @@ func TestAtMostTwentyVersionsAreListed(t *testing.T) {
 	}
 	first = versions[:20]
 	catalog := library("builtin", map[string]string{kubernetes: strings.Join(versions, " ")})
-	_, err := resolve.New(catalog).Resolve(context.Background(), request("9.9.9"))
+	_, err := resolve.New(nil, catalog).Resolve(context.Background(), request("9.9.9"))
 	fault := expectFault(g, err, extension.VersionNotFound,
 		"version 9.9.9 of taskserv kubernetes not found; available: "+strings.Join(first, ", ")+" and 10 more")
 	g.Expect(fault.Available).To(Equal(first))
@@ -73,7 +73,7 @@ func TestAtMostTwentyVersionsAreListed(t *testing.T) {
 func TestAnIncompleteVersionAskedForByNameIsInvalid(t *testing.T) {
 	g := NewWithT(t)
 	catalog := library("builtin", map[string]string{kubernetes: "1.29.4 1.28.0! 1.27.9"})
-	got, err := resolve.New(catalog).Resolve(context.Background(), request("1.28.0"))
+	got, err := resolve.New(nil, catalog).Resolve(context.Background(), request("1.28.0"))
 	expectFault(g, err, extension.InvalidMetadata,
 		"version 1.28.0 of taskserv kubernetes is incomplete: it has no mod.nu yet; add what it lacks")
 	g.Expect(got.Candidates).To(Equal([]extension.Candidate{
@@ -100,7 +100,7 @@ func TestAVersionNeverGoesDownByItself(t *testing.T) {
 			g := NewWithT(t)
 			req := request(c.constraint)
 			req.Floor = c.floor
-			got, err := resolve.New(library("builtin", map[string]string{kubernetes: c.shelf})).Resolve(context.Background(), req)
+			got, err := resolve.New(nil, library("builtin", map[string]string{kubernetes: c.shelf})).Resolve(context.Background(), req)
 			if c.message != "" {
 				expectFault(g, err, extension.VersionNotFound, c.message)
 				return
@@ -115,7 +115,7 @@ func TestTheFloorIsARuleOfItsOwn(t *testing.T) {
 	g := NewWithT(t)
 	req := request("")
 	req.Floor = "1.28.5"
-	got, err := resolve.New(library("builtin", map[string]string{kubernetes: "1.28.0"})).Resolve(context.Background(), req)
+	got, err := resolve.New(nil, library("builtin", map[string]string{kubernetes: "1.28.0"})).Resolve(context.Background(), req)
 	g.Expect(err).To(HaveOccurred())
 	g.Expect(got.Candidates).To(Equal([]extension.Candidate{candidate("1.28.0", "is older than 1.28.5, which is loaded")}))
 }

@@ -11,8 +11,8 @@ import (
 )
 
 // conditions sets the condition types that are ours in a list that others may
-// share. The tree is small: Ready sums up Resolved and Loaded; Reconciling and
-// Stalled, of which at most one is there, tell what a failure waits for.
+// share. The tree is small: Ready sums up Resolved, DependenciesReady and Loaded;
+// Reconciling and Stalled, of which at most one is there, tell what a failure waits for.
 type conditions struct {
 	list       *[]metav1.Condition
 	generation int64
@@ -92,10 +92,10 @@ func (c conditions) failed(o Outcome, lastGood string) {
 	default:
 		c.remove(api.ReconcilingCondition, api.StalledCondition)
 	}
-	if len(o.Resolution.Plan.Members) == 0 {
-		c.set(api.ResolvedCondition, metav1.ConditionFalse, reason, message)
+	if o.Resolution.Found() {
+		c.set(api.ResolvedCondition, metav1.ConditionTrue, api.ResolvedReason, "found "+o.Resolution.Root.Key.String())
 	} else {
-		c.set(api.ResolvedCondition, metav1.ConditionTrue, api.ResolvedReason, "found "+o.Resolution.Plan.Root().Key.String())
+		c.set(api.ResolvedCondition, metav1.ConditionFalse, reason, message)
 	}
 	c.loaded(lastGood, reason, message)
 }

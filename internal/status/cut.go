@@ -14,6 +14,9 @@ const (
 	availableRoom  = 2 << 10
 	candidateRoom  = 4 << 10
 	dependencyRoom = 6 << 10
+	// The list of dependencies has this much, and what the rest leaves of the whole.
+	dependencyStatusRoom = 8 << 10
+	maxStatus            = 32 << 10
 	// maxPlaceLength is that of a repository's URL and of a path.
 	maxPlaceLength = 512
 )

@@ -80,7 +80,7 @@ func TestTheLargestStatusIsBounded(t *testing.T) {
 			ext := newExtension()
 			for i := range 5 {
 				o := good(longVersion(i), strconv.Itoa(i), noon.Add(time.Duration(i)*time.Minute))
-				root := &o.Resolution.Plan.Members[0]
+				root := &o.Resolution.Root
 				root.Path, root.Catalog = long, strings.Repeat("c", 63)
 				root.Metadata.Description, root.Metadata.Author, root.Metadata.Repository = long, long, long
 				for range 200 {
@@ -130,7 +130,7 @@ func many() (versions []string) {
 func TestUsualListsAreWhole(t *testing.T) {
 	g := NewWithT(t)
 	o := good("1.28.0", "a", noon)
-	root := &o.Resolution.Plan.Members[0]
+	root := &o.Resolution.Root
 	root.Metadata.Dependencies = nil
 	o.Resolution.Candidates = nil
 	for i := range api.MaxDependencies {

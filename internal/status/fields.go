@@ -30,7 +30,7 @@ func recordAttempt(s *api.ExtensionStatus, generation int64, o Outcome) {
 		// It may not have been computed: what is loaded is still what it was.
 		attempt.InputDigest = s.InputDigest
 	}
-	root := o.Resolution.Plan.Root()
+	root := o.Resolution.Root
 	attempt.Version, attempt.Catalog, attempt.Digest = root.Key.Version, root.Catalog, string(root.Digest)
 	s.LastAttempted = attempt
 }
@@ -42,7 +42,7 @@ func relocate(s *api.ExtensionStatus, root extension.Member) {
 
 // recordLoaded replaces the last good load, whole.
 func recordLoaded(s *api.ExtensionStatus, o Outcome) {
-	root, loaded := o.Resolution.Plan.Root(), o.Loaded
+	root, loaded := o.Resolution.Root, o.Loaded
 	at := metav1.NewTime(loaded.At).Rfc3339Copy()
 	s.Metadata = metadata(root.Metadata)
 	s.Version, s.Catalog, s.Digest = root.Key.Version, root.Catalog, string(root.Digest)

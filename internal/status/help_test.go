@@ -40,16 +40,22 @@ func newExtension() *api.Extension {
 // one repeated hexadecimal digit.
 func resolution(version, hex string) extension.Resolution {
 	key := extension.Key{Type: extension.Taskserv, Name: "kubernetes", Version: version}
+	on := extension.Dependency{Type: extension.Taskserv, Name: "etcd", Constraint: "^3.5"}
+	root := extension.Member{
+		Key: key, Catalog: "builtin", Path: "extensions/taskservs/kubernetes/" + version, Digest: digest(hex),
+		Metadata: extension.Metadata{
+			Type: key.Type, Name: key.Name, Version: version, Description: "Orchestrator " + version, Author: "team",
+			Repository:   "https://example.com/kubernetes",
+			Dependencies: []extension.Dependency{on},
+		},
+	}
+	etcd := extension.Member{Key: extension.Key{Type: on.Type, Name: on.Name, Version: "3.5.9"}, Digest: digest("e")}
 	return extension.Resolution{
-		Plan: extension.Plan{Members: []extension.Member{{
-			Key: key, Catalog: "builtin", Path: "extensions/taskservs/kubernetes/" + version, Digest: digest(hex),
-			Metadata: extension.Metadata{
-				Type: key.Type, Name: key.Name, Version: version, Description: "Orchestrator " + version, Author: "team",
-				Repository:   "https://example.com/kubernetes",
-				Dependencies: []extension.Dependency{{Type: extension.Taskserv, Name: "etcd", Constraint: "^3.5"}},
-			},
-		}}},
+		Plan: extension.Plan{Members: []extension.Member{etcd, root}}, Root: root,
 		Candidates: []extension.Candidate{{Version: version}},
+		Dependencies: []extension.Requirement{{
+			Demand: extension.Demand{By: key, Dependency: on}, Version: "3.5.9", Digest: digest("e"),
+		}},
 	}
 }
 

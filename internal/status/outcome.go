@@ -25,7 +25,7 @@ type Outcome struct {
 	// Fault is why there is no good load.
 	Fault *extension.Fault
 
-	// Resolution as far as it came; its plan has no members when resolving failed.
+	// Resolution as far as it came.
 	Resolution extension.Resolution
 	// InputDigest of the plan; empty when it could not be had.
 	InputDigest extension.Digest
@@ -61,7 +61,11 @@ func Compute(ext *api.Extension, o Outcome) api.ExtensionStatus {
 		return s
 	}
 	explain(&s, o)
-	if o.ended() && len(o.Resolution.Plan.Members) > 0 {
+	policy := ext.Spec.DependencyPolicy
+	if o.Resolution.Found() {
+		recordDependencies(&s, policy, o)
+	}
+	if o.ended() && o.Resolution.Found() {
 		recordAttempt(&s, ext.Generation, o)
 	}
 	switch {
@@ -69,16 +73,18 @@ func Compute(ext *api.Extension, o Outcome) api.ExtensionStatus {
 		recordLoaded(&s, o)
 		c.good(s.Key)
 	case o.Current:
-		relocate(&s, o.Resolution.Plan.Root())
+		relocate(&s, o.Resolution.Root)
 		c.good(s.Key)
 	case o.Loading:
-		c.loading(o.Resolution.Plan.Root().Key.String(), s.Key)
+		c.loading(o.Resolution.Root.Key.String(), s.Key)
 	default:
 		c.failed(o, s.Key)
 	}
+	c.dependencies(policy, o)
 	if o.Answers() {
 		s.LastHandledReloadAt = o.Token
 	}
+	cutDependencies(&s)
 	return s
 }
 

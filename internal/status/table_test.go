@@ -13,6 +13,7 @@ import (
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"provisioning.dev/extension-operator/internal/extension"
 	ours "provisioning.dev/extension-operator/internal/status"
@@ -77,10 +78,15 @@ func TestEveryFailureHasItsRow(t *testing.T) {
 		t.Run(name+" before anything was found", func(t *testing.T) {
 			g := NewWithT(t)
 			got := after(g, newExtension(), o)
-			want := []string{"Ready=False/" + reason, "Resolved=False/" + reason, "Loaded=False/" + reason}
+			want := []string{"Ready=False/" + reason, "Resolved=False/" + reason, "Loaded=False/" + reason, "DependenciesReady=Unknown/" + reason}
+			if strings.HasPrefix(reason, "Dependency") {
+				want[3] = "DependenciesReady=False/" + reason
+			}
 			g.Expect(summary(got)).To(ConsistOf(withAbnormal(want, row.class, reason)))
 			for _, c := range got.Status.Conditions {
-				g.Expect(c.Message).To(Equal("what is wrong and what to do"))
+				if c.Status != metav1.ConditionUnknown {
+					g.Expect(c.Message).To(Equal("what is wrong and what to do"))
+				}
 			}
 			g.Expect(verdict(g, got)).To(Equal(verdicts[row.class]))
 			g.Expect(got.Status.LastHandledReloadAt == "token-1").To(Equal(row.class == extension.Terminal), "only for good is a token answered")
@@ -90,7 +96,13 @@ func TestEveryFailureHasItsRow(t *testing.T) {
 			was := after(g, newExtension(), good("1.28.0", "a", noon))
 			o.Resolution = resolution("1.29.0", "b")
 			got := after(g, was, o)
-			want := []string{"Ready=False/" + reason, "Resolved=True/Resolved", "Loaded=True/Loaded"}
+			want := []string{"Ready=False/" + reason, "Resolved=True/Resolved", "Loaded=True/Loaded", "DependenciesReady=Unknown/" + reason}
+			switch {
+			case strings.HasPrefix(reason, "Dependency"):
+				want[3] = "DependenciesReady=False/" + reason
+			case row.class == extension.Terminal:
+				want[3] = "DependenciesReady=True/DependenciesReady"
+			}
 			g.Expect(summary(got)).To(ConsistOf(withAbnormal(want, row.class, reason)))
 			g.Expect(condition(got, "Resolved").Message).To(Equal("found taskserv:kubernetes:1.29.0"))
 			g.Expect(condition(got, "Loaded").Message).To(Equal("loaded taskserv:kubernetes:1.28.0"))
@@ -114,7 +126,7 @@ func TestAnUnseenExtensionIsInProgress(t *testing.T) {
 
 func TestGood(t *testing.T) {
 	g := NewWithT(t)
-	want := []string{"Ready=True/Loaded", "Resolved=True/Resolved", "Loaded=True/Loaded"}
+	want := []string{"Ready=True/Loaded", "Resolved=True/Resolved", "Loaded=True/Loaded", "DependenciesReady=True/DependenciesReady"}
 	loaded := after(g, newExtension(), good("1.28.0", "a", noon))
 	g.Expect(summary(loaded)).To(ConsistOf(want))
 	g.Expect(condition(loaded, "Ready").Message).To(Equal("loaded taskserv:kubernetes:1.28.0"))
@@ -135,7 +147,7 @@ func TestGoodEndsEveryFailure(t *testing.T) {
 		o.Synced = !row.unsynced
 		failed := after(g, newExtension(), o)
 		recovered := after(g, failed, good("1.28.0", "a", noon))
-		g.Expect(summary(recovered)).To(ConsistOf("Ready=True/Loaded", "Resolved=True/Resolved", "Loaded=True/Loaded"))
+		g.Expect(summary(recovered)).To(ConsistOf("Ready=True/Loaded", "Resolved=True/Resolved", "Loaded=True/Loaded", "DependenciesReady=True/DependenciesReady"))
 		g.Expect(verdict(g, recovered)).To(Equal(status.CurrentStatus))
 	}
 }
@@ -146,7 +158,7 @@ func TestLoading(t *testing.T) {
 
 	first := after(g, newExtension(), loading)
 	g.Expect(summary(first)).To(ConsistOf(
-		"Ready=False/Loading", "Reconciling=True/Loading", "Resolved=True/Resolved", "Loaded=False/Loading"))
+		"Ready=False/Loading", "Reconciling=True/Loading", "Resolved=True/Resolved", "Loaded=False/Loading", "DependenciesReady=Unknown/Loading"))
 	g.Expect(condition(first, "Ready").Message).To(Equal("loading taskserv:kubernetes:1.29.0"))
 	g.Expect(first.Status.LastHandledReloadAt).To(BeEmpty())
 	g.Expect(verdict(g, first)).To(Equal(status.InProgressStatus))
@@ -154,7 +166,7 @@ func TestLoading(t *testing.T) {
 	was := after(g, newExtension(), good("1.28.0", "a", noon))
 	next := after(g, was, loading)
 	g.Expect(summary(next)).To(ConsistOf(
-		"Ready=False/Loading", "Reconciling=True/Loading", "Resolved=True/Resolved", "Loaded=True/Loaded"))
+		"Ready=False/Loading", "Reconciling=True/Loading", "Resolved=True/Resolved", "Loaded=True/Loaded", "DependenciesReady=Unknown/Loading"))
 	g.Expect(verdict(g, next)).To(Equal(status.InProgressStatus))
 	expectLastGoodUnchanged(g, was, next)
 
@@ -173,16 +185,16 @@ func TestSuspended(t *testing.T) {
 	}{
 		"before anything": {nil, []string{"Ready=False/Suspended"}, status.InProgressStatus},
 		"after a terminal failure, never loaded": {[]ours.Outcome{fault(extension.LoadFailed)},
-			[]string{"Ready=False/Suspended", "Resolved=False/LoadFailed", "Loaded=False/LoadFailed"}, status.InProgressStatus},
+			[]string{"Ready=False/Suspended", "Resolved=False/LoadFailed", "Loaded=False/LoadFailed", "DependenciesReady=Unknown/LoadFailed"}, status.InProgressStatus},
 		"while the first load is under way": {[]ours.Outcome{loading},
-			[]string{"Ready=False/Suspended", "Resolved=True/Resolved", "Loaded=False/Loading"}, status.InProgressStatus},
+			[]string{"Ready=False/Suspended", "Resolved=True/Resolved", "Loaded=False/Loading", "DependenciesReady=Unknown/Loading"}, status.InProgressStatus},
 		"after a good one": {[]ours.Outcome{good("1.28.0", "a", noon)},
-			[]string{"Ready=True/Loaded", "Resolved=True/Resolved", "Loaded=True/Loaded"}, status.CurrentStatus},
+			[]string{"Ready=True/Loaded", "Resolved=True/Resolved", "Loaded=True/Loaded", "DependenciesReady=True/DependenciesReady"}, status.CurrentStatus},
 		"after a good one and a terminal failure": {[]ours.Outcome{good("1.28.0", "a", noon), fault(extension.VersionNotFound)},
-			[]string{"Ready=False/VersionNotFound", "Stalled=True/VersionNotFound", "Resolved=False/VersionNotFound", "Loaded=True/Loaded"},
+			[]string{"Ready=False/VersionNotFound", "Stalled=True/VersionNotFound", "Resolved=False/VersionNotFound", "Loaded=True/Loaded", "DependenciesReady=Unknown/VersionNotFound"},
 			status.FailedStatus},
 		"after a good one, while it is tried again": {[]ours.Outcome{good("1.28.0", "a", noon), fault(extension.CatalogUnavailable)},
-			[]string{"Ready=False/CatalogUnavailable", "Resolved=False/CatalogUnavailable", "Loaded=True/Loaded"}, status.InProgressStatus},
+			[]string{"Ready=False/CatalogUnavailable", "Resolved=False/CatalogUnavailable", "Loaded=True/Loaded", "DependenciesReady=Unknown/CatalogUnavailable"}, status.InProgressStatus},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -211,7 +223,7 @@ func TestCodesAreTheReasonsOfTheAPI(t *testing.T) {
 		g.Expect(reasons).To(HaveKeyWithValue(string(code)+"Reason", ours.Reason(code)))
 		want = append(want, string(code))
 	}
-	want = append(want, "Loaded", "Resolved", "Loading", "Suspended")
+	want = append(want, "Loaded", "Resolved", "DependenciesReady", "DependenciesIgnored", "Loading", "Suspended")
 	var got []string
 	for _, value := range reasons {
 		got = append(got, value)

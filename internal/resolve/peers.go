@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package resolve
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"provisioning.dev/extension-operator/internal/extension"
+)
+
+// peers are the source of dependencies that must be Ready Extensions of the
+// namespace: their last good loads, and nothing else. Each question is asked once.
+type peers struct {
+	*inquiry
+	known   map[id][]Peer
+	members map[extension.Key]found
+}
+
+func newPeers(q *inquiry) *peers {
+	return &peers{inquiry: q, known: map[id][]Peer{}, members: map[extension.Key]found{}}
+}
+
+// of lists the Extensions that ask for a name, by their own name.
+func (p *peers) of(ctx context.Context, who id) ([]Peer, error) {
+	if list, known := p.known[who]; known {
+		return list, nil
+	}
+	p.consult(extension.Consulted{Namespace: p.req.Namespace, Type: who.kind, Name: who.name})
+	list, err := p.Resolver.peers.Peers(ctx, p.req.Namespace, who.kind, who.name)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(list, func(a, b Peer) int { return cmp.Compare(a.Object, b.Object) })
+	p.known[who] = list
+	return list, nil
+}
+
+func (p *peers) versions(ctx context.Context, who id) ([]string, error) {
+	list, err := p.of(ctx, who)
+	if err != nil {
+		return nil, err
+	}
+	var versions []string
+	for _, peer := range list {
+		if peer.Ready {
+			versions = append(versions, peer.Loaded.Key.Version)
+		}
+	}
+	slices.SortFunc(versions, func(a, b string) int { return extension.CompareVersions(b, a) })
+	return slices.Compact(versions), nil
+}
+
+// member is what the first Extension that is Ready with that version has loaded.
+func (p *peers) member(ctx context.Context, key extension.Key) (extension.Member, *extension.Fault, error) {
+	if m, known := p.members[key]; known {
+		return m.member, m.fault, nil
+	}
+	list, err := p.of(ctx, idOf(key))
+	if err != nil {
+		return extension.Member{}, nil, err
+	}
+	at := slices.IndexFunc(list, func(peer Peer) bool { return peer.Ready && peer.Loaded.Key == key })
+	peer := list[at]
+	m, has, err := p.recall(ctx, peer)
+	if err != nil {
+		return extension.Member{}, nil, err
+	}
+	var fault *extension.Fault
+	if !has {
+		m = peer.Loaded
+		fault = extension.NewFault(extension.DependencyNotReady,
+			"what Extension %s has loaded is neither in catalog %s nor in the operator's cache any more; request a reload of it", peer.Object, m.Catalog)
+	}
+	p.members[key] = found{m, fault}
+	return m, fault, nil
+}
+
+// recall gets the content that a peer has loaded. Where it is gone, its catalog
+// counts as consulted, so that its return is noticed.
+func (p *peers) recall(ctx context.Context, peer Peer) (extension.Member, bool, error) {
+	key := peer.Loaded.Key
+	for _, catalog := range p.Resolver.catalogs {
+		if catalog.Name() != peer.Loaded.Catalog {
+			continue
+		}
+		m, has, err := catalog.Recall(ctx, key, peer.Loaded.Digest)
+		if err == nil && !has {
+			p.consult(extension.Consulted{Catalog: catalog.Name(), Type: key.Type, Name: key.Name})
+			m, has, err = catalog.Recall(ctx, key, peer.Loaded.Digest)
+		}
+		m.Path = peer.Loaded.Path
+		return m, has, err
+	}
+	return extension.Member{}, false, nil
+}
+
+func (p *peers) unmet(ctx context.Context, demand extension.Demand) (refusal, error) {
+	list, err := p.of(ctx, wanted(demand.Dependency))
+	if err != nil {
+		return refusal{}, err
+	}
+	text := fmt.Sprintf("%s, required by %s, ", demand.Dependency, demand.By)
+	if len(list) == 0 {
+		text += fmt.Sprintf("has no Extension in namespace %s; create one with spec.type %s and spec.name %s", p.req.Namespace, demand.Type, demand.Name)
+		return refusal{state: extension.DependencyIsMissing, message: text, passing: true}, nil
+	}
+	passing := false
+	problems := make([]string, 0, len(list))
+	for _, peer := range list {
+		if peer.Ready {
+			problems = append(problems, fmt.Sprintf("Extension %s is at %s", peer.Object, peer.Loaded.Key.Version))
+			continue
+		}
+		passing = true
+		problems = append(problems, fmt.Sprintf("Extension %s is not Ready (%s)", peer.Object, peer.Problem))
+	}
+	text += "is not satisfied: " + strings.Join(problems, ", ")
+	if !passing {
+		text += "; change its spec.version"
+	}
+	return refusal{state: extension.DependencyIsNotReady, message: text, passing: passing}, nil
+}
+
+// foreseeCycle finds a ring in which everybody would wait for the next for ever: one
+// of what the Extensions of the namespace ask for, Ready or not. The error is nil
+// where there is none.
+func (q *inquiry) foreseeCycle(ctx context.Context, root extension.Member) error {
+	seekers, ok := q.index.source.(*peers)
+	if !ok {
+		return nil
+	}
+	steps := maxSteps
+	x := newIndex(&prospects{catalogs: q.catalogs, peers: seekers})
+	answer, err := q.solver.solve(ctx, problem{root: root, index: x, lenient: true, steps: &steps})
+	if err != nil || answer.chosen == nil {
+		return ctx.Err() // what cannot be foreseen is no cycle; what was asked wakes whoever waits
+	}
+	chosen, err := q.gather(ctx, x, root, answer.chosen)
+	if err != nil {
+		return ctx.Err()
+	}
+	var fault *extension.Fault
+	if _, err := chosen.ordered(); errors.As(err, &fault) {
+		q.res.Root, q.res.Dependencies = root, chosen.requirements
+		return fault
+	}
+	return nil
+}
+
+// prospects are the source of what peers may come to have: the versions of the
+// catalogs that one of them asks for.
+type prospects struct {
+	*catalogs
+	peers *peers
+}
+
+func (p *prospects) versions(ctx context.Context, who id) ([]string, error) {
+	list, err := p.peers.of(ctx, who)
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	versions, err := p.catalogs.versions(ctx, who)
+	return slices.DeleteFunc(versions, func(version string) bool {
+		return !slices.ContainsFunc(list, func(peer Peer) bool {
+			c, err := extension.ParseConstraint(peer.Wants)
+			return err == nil && c.Accepts(version)
+		})
+	}), err
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package resolve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"provisioning.dev/extension-operator/internal/extension"
+	"provisioning.dev/extension-operator/internal/graph"
+)
+
+// failure is that the dependencies of one candidate cannot be had.
+type failure struct {
+	fault *extension.Fault
+	// passing tells that it may pass by itself, without anybody's change.
+	passing      bool
+	root         extension.Member
+	dependencies []extension.Requirement
+}
+
+func (f *failure) Error() string { return f.fault.Message }
+
+// plan chooses the dependencies of a candidate and puts all in load order. The
+// error is a *failure where others of its versions may fare better.
+func (q *inquiry) plan(ctx context.Context, root extension.Member) error {
+	answer, err := q.solver.solve(ctx, problem{
+		root: root, index: q.index, lenient: q.req.Policy == Ignore, steps: q.steps,
+	})
+	if err != nil {
+		return err
+	}
+	if answer.chosen == nil {
+		return q.impossible(ctx, root)
+	}
+	chosen, err := q.gather(ctx, q.index, root, answer.chosen)
+	if err != nil {
+		return err
+	}
+	q.res.Root, q.res.Dependencies = root, chosen.requirements
+	if err := chosen.broken(); err != nil {
+		return err
+	}
+	members, err := chosen.ordered()
+	if err != nil {
+		return err
+	}
+	q.res.Plan = extension.Plan{Members: members, Alone: q.req.Policy == Ignore && len(members) > 1}
+	return nil
+}
+
+// selection is what was chosen for a root, breadth first, with what is wrong with
+// each, and what came of each demand.
+type selection struct {
+	members      []found
+	requirements []extension.Requirement
+}
+
+// gather fetches what was chosen and holds it against every demand.
+func (q *inquiry) gather(ctx context.Context, x *index, root extension.Member, keys []extension.Key) (*selection, error) {
+	s := &selection{}
+	byName := map[id]extension.Member{}
+	for i, key := range keys {
+		m := found{member: root}
+		if i > 0 {
+			var err error
+			if m.member, m.fault, err = x.source.member(ctx, key); err != nil {
+				return nil, err
+			}
+		}
+		s.members = append(s.members, m)
+		byName[idOf(key)] = m.member
+	}
+	for _, m := range s.members {
+		for _, dependency := range m.member.Metadata.Dependencies {
+			r := extension.Requirement{Demand: extension.Demand{By: m.member.Key, Dependency: dependency}}
+			if err := x.meet(ctx, &r, byName[wanted(dependency)]); err != nil {
+				return nil, err
+			}
+			s.requirements = append(s.requirements, r)
+		}
+	}
+	return s, nil
+}
+
+// meet says what came of a demand, of which on is what was chosen, if anything.
+func (x *index) meet(ctx context.Context, r *extension.Requirement, on extension.Member) error {
+	if on.Key.Version != "" {
+		c, err := x.constraint(r.Constraint)
+		if err != nil {
+			return err
+		}
+		if c.Accepts(on.Key.Version) {
+			r.Version, r.Digest = on.Key.Version, on.Digest
+			return nil
+		}
+	}
+	why, err := x.source.unmet(ctx, r.Demand)
+	r.State, r.Message = why.state, why.message
+	return err
+}
+
+// broken is the Fault of a selection in which something is broken, or nil.
+func (s *selection) broken() error {
+	var fault *extension.Fault
+	for _, m := range s.members {
+		if m.fault == nil {
+			continue
+		}
+		for i := range s.requirements {
+			if r := &s.requirements[i]; r.Chosen() == m.member.Key {
+				r.State, r.Message = extension.DependencyIsNotReady, m.fault.Message
+				if fault == nil {
+					f := *m.fault
+					f.Message = fmt.Sprintf("dependency %s, required by %s, is broken: %s", m.member.Key, r.By, m.fault.Message)
+					fault = &f
+				}
+			}
+		}
+		fault.Dependencies = append(fault.Dependencies, m.member.Key)
+	}
+	if fault == nil {
+		return nil
+	}
+	return fault
+}
+
+// ordered lists the members in load order, or is the Fault that they depend on
+// each other in a ring.
+func (s *selection) ordered() ([]extension.Member, error) {
+	g, members := graph.New[string](), map[string]extension.Member{}
+	for _, m := range s.members {
+		label := idOf(m.member.Key).String()
+		g.AddNode(label)
+		members[label] = m.member
+	}
+	for _, r := range s.requirements {
+		if r.Version != "" {
+			g.AddEdge(idOf(r.By).String(), wanted(r.Dependency).String())
+		}
+	}
+	order, err := g.Order()
+	var rings *graph.CycleError[string]
+	if errors.As(err, &rings) {
+		return nil, s.cycle(rings.Cycles)
+	}
+	out := make([]extension.Member, 0, len(order))
+	for _, label := range order {
+		out = append(out, members[label])
+	}
+	return out, err
+}
+
+// cycle is the Fault of rings, the same for every member of them.
+func (s *selection) cycle(rings [][]string) error {
+	paths := make([]string, len(rings))
+	for i, ring := range rings {
+		paths[i] = graph.Path(ring)
+	}
+	for i := range s.requirements {
+		r := &s.requirements[i]
+		from, to := idOf(r.By).String(), wanted(r.Dependency).String()
+		for at, ring := range rings {
+			if place := slices.Index(ring, from); place >= 0 && ring[(place+1)%len(ring)] == to {
+				r.State, r.Message = extension.DependencyIsCycle, "is on the cycle "+paths[at]
+				break
+			}
+		}
+	}
+	return extension.NewFault(extension.DependencyCycle, "dependencies form a cycle: %s; remove one of these dependencies from its manifest",
+		strings.Join(paths, "; "))
+}
