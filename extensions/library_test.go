@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -102,34 +103,16 @@ func TestManifestsFitTheirFolders(t *testing.T) {
 
 func TestDependenciesAreInTheLibrary(t *testing.T) {
 	g := NewWithT(t)
-	versions := map[string][]*semver.Version{}
-	for _, one := range members(t) {
-		name := one.Manifest.Type + "/" + one.Manifest.Name
-		versions[name] = append(versions[name], semver.MustParse(one.Manifest.Version))
-	}
-	fits := func(demand string) bool {
-		name, constraint, _ := strings.Cut(demand, "@")
-		if !strings.Contains(name, "/") {
-			name = "taskserv/" + name
-		}
-		wanted, err := semver.NewConstraint(constraint)
-		g.Expect(err).NotTo(HaveOccurred(), demand)
-		for _, version := range versions[name] {
-			if wanted.Check(version) {
-				return true
-			}
-		}
-		return false
-	}
-	for _, one := range members(t) {
-		for _, demand := range one.Manifest.Dependencies {
-			g.Expect(fits(demand)).To(BeTrue(), "%s needs %s", one.Dir, demand)
+	library := members(t)
+	for _, one := range library {
+		for _, dependency := range one.Manifest.Dependencies {
+			g.Expect(fitting(t, library, dependency)).NotTo(BeEmpty(), "%s needs %s", one.Dir, dependency)
 		}
 	}
-	g.Expect(fits("etcd@^4")).To(BeFalse())
+	g.Expect(fitting(t, library, "etcd@^4")).To(BeEmpty())
 }
 
-// Each folder is all that a load sees, so shared code is copied; a copy that drifts is a bug.
+// No extension depends on another for helpers alone, so these are copied; a copy that drifts is a bug.
 func TestCopiesOfSharedCodeAreEqual(t *testing.T) {
 	g := NewWithT(t)
 	first := map[string]string{}
@@ -157,7 +140,6 @@ func TestModulesReachNothingOutside(t *testing.T) {
 	g := NewWithT(t)
 	outside := regexp.MustCompile(`(?m)(?:^|[|({;=])\s*(?:open|save|ls|rm|cp|mv|http|date|random|sys|input|exec|run-external|job|load-env|source|export-env)\b[^:]|\$env\b|\$nu\b|(?:^|\s)\^`)
 	g.Expect(outside.FindString("    let x = open file")).NotTo(BeEmpty())
-	use := regexp.MustCompile(`(?m)^\s*(?:export )?use (\S+)`)
 	for _, one := range members(t) {
 		files, err := filepath.Glob(filepath.Join(one.Dir, "*.nu"))
 		g.Expect(err).NotTo(HaveOccurred())
@@ -165,43 +147,80 @@ func TestModulesReachNothingOutside(t *testing.T) {
 			text, err := os.ReadFile(file)
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(outside.FindString(string(text))).To(BeEmpty(), file)
-			for _, used := range use.FindAllStringSubmatch(string(text), -1) {
-				g.Expect(used[1]).To(HavePrefix("./"), "%s uses what is not in its folder", file)
-			}
 		}
 	}
 }
 
-const inspectProgram = `module w { export use r####'%s'#### * }
-use w
-def __check [v: any] { w configure $v }
+const inspectProgram = `def __check [v: any] { w configure $v }
 let m = scope modules | where name == w | first
-let hooks = scope commands | where name =~ '^w ' | each {|c| {
+let commands = scope commands | where name =~ '^w ' | each {|c| {
     name: ($c.name | str replace "w " "")
     description: $c.description
     shapes: ($c.signatures | values | first | each {|p| $"($p.parameter_type) ($p.parameter_name | default '') ($p.syntax_shape)" })
 }}
-print --raw ({env: $m.has_env_block, hooks: $hooks} | to json --raw)
+print --raw ({env: $m.has_env_block, commands: $commands, constants: $m.constants.name} | to json --raw)
 exit 0
 `
+
+var hookNames = []string{"configure", "install", "uninstall", "verify"}
+
+// command is one that a module exports.
+type command struct {
+	Name, Description string
+	Shapes            []string
+}
+
+// exports is what other modules see of one.
+type exports struct {
+	Env       bool
+	Commands  []command
+	Constants []string
+}
+
+func inspect(t *testing.T, dir string) exports {
+	t.Helper()
+	var module exports
+	out := nu(t, program(stage(t, dir), staged(dir), inspectProgram), nil)
+	NewWithT(t).Expect(json.Unmarshal(out, &module)).To(Succeed())
+	return module
+}
+
+var exportRow = regexp.MustCompile("(?m)^\\| `([A-Za-z_-]+)` \\|")
+
+// What an extension exports beside hooks is for those that depend on it, and its README says so.
+func TestExportsAreDocumented(t *testing.T) {
+	for _, one := range members(t) {
+		g := NewWithT(t)
+		module := inspect(t, one.Dir)
+		exported := slices.Clone(module.Constants)
+		for _, c := range module.Commands {
+			if !slices.Contains(hookNames, c.Name) {
+				g.Expect(c.Description).NotTo(BeEmpty(), "%s: %s", one.Dir, c.Name)
+				exported = append(exported, c.Name)
+			}
+		}
+		text, err := os.ReadFile(filepath.Join(one.Dir, "README.md"))
+		g.Expect(err).NotTo(HaveOccurred())
+		_, section, _ := strings.Cut(string(text), "## For extensions that depend on it\n")
+		section, _, _ = strings.Cut(section, "\n## ")
+		var documented []string
+		for _, row := range exportRow.FindAllStringSubmatch(section, -1) {
+			documented = append(documented, row[1])
+		}
+		g.Expect(documented).To(ConsistOf(exported), one.Dir)
+	}
+}
 
 func TestHooksHaveTheContractsSignature(t *testing.T) {
 	for _, one := range members(t) {
 		t.Run(one.Dir, func(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)
-			var module struct {
-				Env   bool
-				Hooks []struct {
-					Name, Description string
-					Shapes            []string
-				}
-			}
-			out := nu(t, fmt.Sprintf(inspectProgram, absolute(t, one.Dir)), nil)
-			g.Expect(json.Unmarshal(out, &module)).To(Succeed())
+			module := inspect(t, one.Dir)
 			g.Expect(module.Env).To(BeFalse(), "has an export-env")
-			g.Expect(module.Hooks).To(HaveLen(1), "only configure does something true so far")
-			hook := module.Hooks[0]
+			hooks := slices.DeleteFunc(module.Commands, func(c command) bool { return !slices.Contains(hookNames, c.Name) })
+			g.Expect(hooks).To(HaveLen(1), "only configure does something true so far")
+			hook := hooks[0]
 			g.Expect(hook.Name).To(Equal("configure"))
 			g.Expect(hook.Description).NotTo(BeEmpty())
 			g.Expect(hook.Shapes).To(HaveLen(3))

@@ -43,11 +43,15 @@ type answer struct {
 	Labels  string            `json:"labels"`
 }
 
-// The first line is the loading program's own way to a module (nothing of the
-// extension runs); the values arrive as data, never as program text.
-const configureProgram = `module w { export use r####'%s'#### * }
-use w
-def answer [v: any] {
+// program is one for nu that reaches an extension as w, by the loading program's own way: with
+// the stage to find other extensions in, and so that nothing of a module runs.
+func program(stage, extension, body string) string {
+	return fmt.Sprintf("const NU_LIB_DIRS = [r####'%s'####]\nmodule w { export use r####'%s'#### * }\nuse w\n%s",
+		stage, filepath.Join(stage, extension), body)
+}
+
+// The values arrive as data, never as program text.
+const configureProgram = `def answer [v: any] {
     try { w configure $v } catch {|e|
         {refused: $e.details.msg, help: $e.details.help, labels: ($e.details.labels.text | str join " ")}
     }
@@ -59,10 +63,16 @@ exit 0
 // configure runs the hook of the extension in dir on every set of values, in one Nushell.
 func configure(t *testing.T, dir string, sets ...values) []answer {
 	t.Helper()
+	return configureIn(t, stage(t, dir), staged(dir), sets...)
+}
+
+// configureIn is configure for an extension of a stage, named as its folder there.
+func configureIn(t *testing.T, stage, extension string, sets ...values) []answer {
+	t.Helper()
 	g := NewWithT(t)
 	input, err := json.Marshal(sets)
 	g.Expect(err).NotTo(HaveOccurred())
-	out := nu(t, fmt.Sprintf(configureProgram, absolute(t, dir)), input)
+	out := nu(t, program(stage, extension, configureProgram), input)
 	var answers []answer
 	g.Expect(json.Unmarshal(out, &answers)).To(Succeed(), "%s", out)
 	g.Expect(answers).To(HaveLen(len(sets)))
@@ -97,10 +107,19 @@ func expectRefused(t *testing.T, dir string, base values, cases []refusal) {
 	}
 }
 
-// nu runs a program as a load does: no configuration, no standard library, an
-// environment of HOME and an empty PATH. A word on standard error fails the test:
-// it would be a warning, such as of a deprecated command.
+// nu runs a program that must end well. A word on standard error fails the test: it
+// would be a warning, such as of a deprecated command.
 func nu(t *testing.T, program string, input []byte) []byte {
+	t.Helper()
+	stdout, stderr, err := run(t, program, input)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred(), stderr)
+	NewWithT(t).Expect(stderr).To(BeEmpty())
+	return stdout
+}
+
+// run runs a program as a load does: no configuration, no standard library, an
+// environment of HOME and an empty PATH.
+func run(t *testing.T, program string, input []byte) (stdout []byte, stderr string, err error) {
 	t.Helper()
 	path := os.Getenv("NUSHELL_PATH")
 	if path == "" {
@@ -112,19 +131,10 @@ func nu(t *testing.T, program string, input []byte) []byte {
 	cmd.Env = []string{"HOME=" + t.TempDir(), "PATH="}
 	cmd.Stdin = bytes.NewReader(input)
 	cmd.WaitDelay = time.Second
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
-	NewWithT(t).Expect(err).NotTo(HaveOccurred(), "%s", stderr.String())
-	NewWithT(t).Expect(stderr.String()).To(BeEmpty())
-	return stdout.Bytes()
-}
-
-func absolute(t *testing.T, dir string) string {
-	t.Helper()
-	path, err := filepath.Abs(filepath.FromSlash(dir))
-	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	return path
+	var out, words bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &words
+	err = cmd.Run()
+	return out.Bytes(), words.String(), err
 }
 
 // object decodes the object of the given kind into its Kubernetes type, strictly:

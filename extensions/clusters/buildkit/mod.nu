@@ -1,16 +1,25 @@
 # BuildKit on containerd: buildkitd.toml, and the ConfigMap that brings it into Kubernetes.
 
 use ./check.nu
+use taskserv/containerd
+
+const NAME = "buildkitd"
+const PORT = 1234 # the usual one for TCP
+
+# For extensions that depend on this one: where clients look for the daemon, by the name they have for it,
+# and what such an address looks like.
+export const BUILDKIT_HOST = $"tcp://($NAME):($PORT)"
+export const TCP_ADDRESS = 'tcp://[a-z0-9]+([.-][a-z0-9]+)*:[1-9][0-9]{0,4}'
 
 # The optional values, with what they are when left out.
 const DEFAULTS = {
-    name: "buildkitd"
+    name: $NAME
     root: "/var/lib/buildkit"
     addresses: ["unix:///run/buildkit/buildkitd.sock"]
     tls_cert: ""
     tls_key: ""
     tls_ca: ""
-    containerd_socket: "/run/containerd/containerd.sock"
+    containerd_socket: $containerd.SOCKET
     containerd_namespace: "buildkit"
     snapshotter: "overlayfs"
     platforms: []
@@ -63,7 +72,7 @@ def validate [v: record]: nothing -> nothing {
 # Whoever reaches the daemon can run code on its machine, so a TCP address asks for certificates.
 def validate-addresses [v: record]: nothing -> nothing {
     if ($v.addresses | is-empty) { check fail "addresses is empty" "give one address or more" }
-    check pattern $v 'unix:///[A-Za-z0-9._/-]+|tcp://[a-z0-9]+([.-][a-z0-9]+)*:[1-9][0-9]{0,4}' "an address such as unix:///run/buildkit/buildkitd.sock or tcp://0.0.0.0:1234" addresses
+    check pattern $v $'unix:///[A-Za-z0-9._/-]+|($TCP_ADDRESS)' $"an address such as unix:///run/buildkit/buildkitd.sock or tcp://0.0.0.0:($PORT)" addresses
     if $v.tls_cert == "" and ($v.addresses | any {|address| $address =~ '^tcp://' and $address !~ '^tcp://127\.0\.0\.1:' }) {
         check fail "a tcp address needs tls_cert, tls_key and tls_ca" "set them, or listen on a unix socket"
     }

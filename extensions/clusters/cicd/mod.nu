@@ -2,6 +2,8 @@
 # agent that runs each pipeline step as a pod and builds images with BuildKit.
 
 use ./check.nu
+use cluster/buildkit [BUILDKIT_HOST TCP_ADDRESS]
+use taskserv/postgresql [PGPORT connection-uri]
 
 const REQUIRED = [host gitea_url]
 
@@ -12,11 +14,11 @@ const DEFAULTS = {
     admins: []
     open_registration: false
     database_host: "postgresql"
-    database_port: 5432
+    database_port: $PGPORT
     database_name: "woodpecker"
     database_user: "woodpecker"
     database_sslmode: "verify-full"
-    buildkit_address: "tcp://buildkitd:1234"
+    buildkit_address: $BUILDKIT_HOST
     max_workflows: 4
     volume_size: "10G"
     storage_class: ""
@@ -52,7 +54,7 @@ def validate [v: record]: nothing -> nothing {
     check port $v database_port
     check pattern $v '[a-z_][a-z0-9_]{0,62}' "a name of lower-case letters, digits and _" database_name database_user
     check one-of $v [disable require verify-ca verify-full] database_sslmode
-    check pattern $v '(tcp://[a-z0-9]+([.-][a-z0-9]+)*:[1-9][0-9]{0,4})' "an address such as tcp://buildkitd:1234" buildkit_address
+    check pattern $v $TCP_ADDRESS $"an address such as ($BUILDKIT_HOST)" buildkit_address
     check between $v 1 256 max_workflows
     check pattern $v '[1-9][0-9]{0,5}(M|G|T|Mi|Gi|Ti)' "a size such as 10G" volume_size
     check one-of $v [trace debug info warn error] log_level
@@ -62,7 +64,9 @@ def validate [v: record]: nothing -> nothing {
 }
 
 def server [v: record]: nothing -> record {
-    let database = $"($v.database_user)@(check in-url $v.database_host):($v.database_port)/($v.database_name)"
+    let database = {
+        user: $v.database_user, host: $v.database_host, port: $v.database_port, database: $v.database_name, sslmode: $v.database_sslmode
+    }
     {
         WOODPECKER_HOST: $v.host
         WOODPECKER_OPEN: $"($v.open_registration)"
@@ -70,7 +74,7 @@ def server [v: record]: nothing -> record {
         WOODPECKER_GITEA: "true"
         WOODPECKER_GITEA_URL: $v.gitea_url
         WOODPECKER_DATABASE_DRIVER: "postgres"
-        WOODPECKER_DATABASE_DATASOURCE: $"postgres://($database)?sslmode=($v.database_sslmode)"
+        WOODPECKER_DATABASE_DATASOURCE: (connection-uri $database)
         WOODPECKER_ENVIRONMENT: $"BUILDKIT_HOST:($v.buildkit_address)"
         WOODPECKER_LOG_LEVEL: $v.log_level
     }

@@ -6,14 +6,18 @@ const RUNTIME = "io.containerd.cri.v1.runtime"
 const IMAGES = "io.containerd.cri.v1.images"
 const TRANSFER = "io.containerd.transfer.v1.local"
 
+# For extensions that depend on this one: what they find where nothing else is configured.
+export const SOCKET = "/run/containerd/containerd.sock" # the API's
+export const SYSTEMD_CGROUP = true # the kubelet must be set alike
+
 # The optional values, with what they are when left out.
 const DEFAULTS = {
     root: "/var/lib/containerd"
     state: "/run/containerd"
-    socket: "/run/containerd/containerd.sock"
+    socket: $SOCKET
     registry_dir: "/etc/containerd/certs.d"
     snapshotter: "overlayfs"
-    systemd_cgroup: true
+    systemd_cgroup: $SYSTEMD_CGROUP
     selinux: false
     sandbox_image: "registry.k8s.io/pause:3.10"
     cni_bin_dir: "/opt/cni/bin"

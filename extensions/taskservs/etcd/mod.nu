@@ -4,10 +4,13 @@ use ./check.nu
 
 const REQUIRED = [name address]
 
+# For extensions that depend on this one: the port for clients where no other is configured.
+export const CLIENT_PORT = 2379
+
 # The optional values, with what they are when left out.
 const DEFAULTS = {
     data_dir: "/var/lib/etcd"
-    client_port: 2379
+    client_port: $CLIENT_PORT
     peer_port: 2380
     members: {}
     cluster_state: "new"

@@ -1,6 +1,8 @@
 # The kubeadm configuration (v1beta3) of Kubernetes 1.27 to 1.29, from checked values.
 
 use ./check.nu
+use taskserv/containerd
+use taskserv/etcd [CLIENT_PORT]
 
 # The required values.
 export const REQUIRED = [control_plane_endpoint]
@@ -16,8 +18,8 @@ export const DEFAULTS = {
     service_subnet: "10.96.0.0/12"
     dns_domain: "cluster.local"
     image_repository: "registry.k8s.io"
-    cri_socket: "unix:///run/containerd/containerd.sock"
-    cgroup_driver: "systemd"
+    cri_socket: $"unix://($containerd.SOCKET)"
+    cgroup_driver: (if $containerd.SYSTEMD_CGROUP { "systemd" } else { "cgroupfs" }) # as the runtime has it
     max_pods: 110
     schedule_on_control_plane: false
     proxy_mode: "iptables"
@@ -36,7 +38,7 @@ export def validate [v: record]: nothing -> nothing {
     check ip $v ...(check filled $v advertise_address)
     check port $v api_port
     check pattern $v '[a-z0-9]+([.-][a-z0-9]+)*(:[0-9]{1,5})?(/[a-z0-9._-]+)*' "a registry such as registry.k8s.io" image_repository
-    check pattern $v 'unix:///[A-Za-z0-9._/-]+' "a socket such as unix:///run/containerd/containerd.sock" cri_socket
+    check pattern $v 'unix:///[A-Za-z0-9._/-]+' $"a socket such as ($DEFAULTS.cri_socket)" cri_socket
     check one-of $v [systemd cgroupfs] cgroup_driver
     check between $v 1 512 max_pods
     validate-networks $v
@@ -89,7 +91,7 @@ def network [cidr: string]: nothing -> record {
 def validate-etcd [v: record]: nothing -> nothing {
     check path $v etcd_data_dir ...(check filled $v etcd_ca etcd_cert etcd_key)
     check together $v etcd_ca etcd_cert etcd_key
-    check pattern $v 'https?://[A-Za-z0-9.:\[\]-]+:[1-9][0-9]{0,4}' "an address such as https://10.0.0.10:2379" etcd_endpoints
+    check pattern $v 'https?://[A-Za-z0-9.:\[\]-]+:[1-9][0-9]{0,4}' $"an address such as https://10.0.0.10:($CLIENT_PORT)" etcd_endpoints
     let secure = $v.etcd_endpoints | any { str starts-with "https:" }
     if $secure and $v.etcd_ca == "" {
         check fail "etcd_endpoints are https without etcd_ca, etcd_cert and etcd_key" "set the three files of the client certificate"

@@ -1,8 +1,8 @@
 # The checks that hooks of the built-in library share, used as `use ./check.nu`.
 #
-# Each extension carries a copy, because a load sees the extension's own folder
-# alone; a test keeps the copies equal. A check takes the completed values and the
-# names of the fields to look at, and fails with a message that names the field.
+# Each extension carries a copy, so that it depends on another only for what that one
+# is; a test keeps the copies equal. A check takes the completed values and the names
+# of the fields to look at, and fails with a message that names the field.
 
 const OCTET = '(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])'
 const GROUP = '[0-9a-fA-F]{1,4}'

@@ -2,6 +2,7 @@
 
 use ./check.nu
 use ./server.nu
+export use ./client.nu [PGPORT connection-uri] # for extensions that depend on this one
 
 # What only this major version has; 17 removed it.
 const OWN = {old_snapshot_threshold_min: -1}

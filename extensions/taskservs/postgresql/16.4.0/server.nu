@@ -1,11 +1,12 @@
 # postgresql.conf and pg_hba.conf as PostgreSQL 16 and 17 have in common, from checked values.
 
 use ./check.nu
+use ./client.nu [PGPORT]
 
 # The optional values that these versions have in common, with what they are when left out.
 export const DEFAULTS = {
     listen_addresses: [localhost]
-    port: 5432
+    port: $PGPORT
     max_connections: 100
     memory_mib: 1024
     wal_level: "replica"

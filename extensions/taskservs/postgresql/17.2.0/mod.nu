@@ -2,6 +2,7 @@
 
 use ./check.nu
 use ./server.nu
+export use ./client.nu [PGPORT connection-uri] # for extensions that depend on this one
 
 # What is new in this major version.
 const OWN = {transaction_timeout_ms: 0, incremental_backup: false, allow_alter_system: false}
