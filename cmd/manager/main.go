@@ -53,7 +53,7 @@ func command() *cobra.Command {
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return errors.Join(err, errors.New("see manager --help for the flags"))
 	})
-	cmd.AddCommand(versionCommand())
+	cmd.AddCommand(versionCommand(), graphCommand())
 	return cmd
 }
 

@@ -7,8 +7,10 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
 )
@@ -85,4 +87,31 @@ func invariants(ext *api.Extension) {
 	for _, present := range lastGood {
 		Expect(present).To(Equal(lastGood[0]), "the last good load is there whole, or not at all: %+v", s)
 	}
+}
+
+// reconciles counts those of all worlds so far.
+func reconciles() float64 {
+	GinkgoHelper()
+	families, err := metrics.Registry.Gather()
+	Expect(err).NotTo(HaveOccurred())
+	sum := 0.0
+	for _, family := range families {
+		if family.GetName() != "controller_runtime_reconcile_total" {
+			continue
+		}
+		for _, m := range family.GetMetric() {
+			sum += m.GetCounter().GetValue()
+		}
+	}
+	return sum
+}
+
+// stayTheSame matches a count that is what it was when it was last looked at.
+func stayTheSame() types.GomegaMatcher {
+	last := -1.0
+	return WithTransform(func(now float64) bool {
+		same := now == last
+		last = now
+		return same
+	}, BeTrue())
 }

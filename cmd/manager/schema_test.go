@@ -15,7 +15,7 @@ import (
 )
 
 // extension is a right one, for specs to spoil.
-func extension() *api.Extension {
+func extensionOf() *api.Extension {
 	return &api.Extension{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", GenerateName: "schema-"},
 		Spec:       api.ExtensionSpec{Type: api.TaskservType, Name: "kubernetes"},
@@ -25,7 +25,7 @@ func extension() *api.Extension {
 var _ = Describe("the schema", func() {
 	DescribeTable("refuses, and says what to do",
 		func(spoil func(*api.ExtensionSpec), message string) {
-			ext := extension()
+			ext := extensionOf()
 			spoil(&ext.Spec)
 			err := admin.Create(context.Background(), ext, client.DryRunAll)
 			Expect(err).To(MatchError(ContainSubstring(message)))
@@ -53,7 +53,7 @@ var _ = Describe("the schema", func() {
 	)
 
 	DescribeTable("takes every version that the grammar has", func(version string) {
-		ext := extension()
+		ext := extensionOf()
 		ext.Spec.Version = version
 		Expect(admin.Create(context.Background(), ext, client.DryRunAll)).To(Succeed())
 	},
@@ -63,7 +63,7 @@ var _ = Describe("the schema", func() {
 	)
 
 	It("keeps type and name as they were", func() {
-		ext := extension()
+		ext := extensionOf()
 		Expect(admin.Create(context.Background(), ext)).To(Succeed())
 		DeferCleanup(func() { Expect(admin.Delete(context.Background(), ext)).To(Succeed()) })
 		renamed := ext.DeepCopy()
@@ -75,7 +75,7 @@ var _ = Describe("the schema", func() {
 	})
 
 	It("fills the defaults, and marks a new object as not yet seen", func() {
-		ext := extension()
+		ext := extensionOf()
 		Expect(admin.Create(context.Background(), ext)).To(Succeed())
 		DeferCleanup(func() { Expect(admin.Delete(context.Background(), ext)).To(Succeed()) })
 		Expect(ext.Spec.DependencyPolicy).To(Equal(api.LoadDependencies))
@@ -84,7 +84,7 @@ var _ = Describe("the schema", func() {
 	})
 
 	It("lets objects be selected by type and name", func() {
-		ext := extension()
+		ext := extensionOf()
 		Expect(admin.Create(context.Background(), ext)).To(Succeed())
 		DeferCleanup(func() { Expect(admin.Delete(context.Background(), ext)).To(Succeed()) })
 		list := &api.ExtensionList{}

@@ -58,7 +58,7 @@ var rooms = map[string]allowed{
 	"cmd/manager": {
 		rooms: []string{
 			"api/v1alpha1", "internal/catalog", "internal/config", "internal/controller", "internal/extension",
-			"internal/load", "internal/nushell", "internal/resolve", "internal/sandbox", "internal/store",
+			"internal/graph", "internal/load", "internal/nushell", "internal/resolve", "internal/sandbox", "internal/store",
 		},
 		others: []string{
 			"github.com/go-logr/logr", "github.com/spf13/cobra", "go.uber.org/zap", "k8s.io/apimachinery",

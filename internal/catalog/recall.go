@@ -28,8 +28,8 @@ func (l *Library) Recall(ctx context.Context, key extension.Key, digest extensio
 }
 
 // Names lists the names of a type, in any order. A library is open to every
-// namespace, and one that cannot be read has none.
-func (l *Library) Names(_ context.Context, _ string, t extension.Type) []string {
+// namespace. err is a transient Fault of the library.
+func (l *Library) Names(_ context.Context, _ string, t extension.Type) ([]string, error) {
 	if l.Synced().IsZero() {
 		return l.listed(t)
 	}
@@ -41,24 +41,24 @@ func (l *Library) Names(_ context.Context, _ string, t extension.Type) []string 
 			names = append(names, who.name)
 		}
 	}
-	return names
+	return names, nil
 }
 
 // listed are the names of a type as they lie on the disk, for a library that was not
 // scanned yet.
-func (l *Library) listed(t extension.Type) []string {
+func (l *Library) listed(t extension.Type) ([]string, error) {
 	root, err := l.openRoot()
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	defer root.Close()
 	all := map[id]struct{}{}
-	if l.listType(root, t, all, map[id]struct{}{}) != nil {
-		return nil
+	if err := l.listType(root, t, all, map[id]struct{}{}); err != nil {
+		return nil, err
 	}
 	names := make([]string, 0, len(all))
 	for who := range all {
 		names = append(names, who.name)
 	}
-	return names
+	return names, nil
 }

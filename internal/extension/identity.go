@@ -58,6 +58,19 @@ func (r Ref) String() string {
 	return s
 }
 
+// ParseRef reads type/name[@constraint]. A failure is an InvalidVersion Fault where
+// the constraint is wrong.
+func ParseRef(text string) (Ref, error) {
+	who, constraint, constrained := strings.Cut(text, "@")
+	kind, name, _ := strings.Cut(who, "/")
+	ref := Ref{Type: Type(kind), Name: name, Constraint: strings.TrimSpace(constraint)}
+	if !ref.Type.Valid() || !ValidName(name) || constrained && ref.Constraint == "" {
+		return Ref{}, fmt.Errorf("%q is not of the form TYPE/NAME[@RANGE]; write it as taskserv/kubernetes or cluster/cicd@^1.0", text)
+	}
+	_, err := ParseConstraint(ref.Constraint)
+	return ref, err
+}
+
 // Key identifies one exact version for people: taskserv:kubernetes:1.28.0.
 type Key struct {
 	Type    Type

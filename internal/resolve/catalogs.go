@@ -180,10 +180,13 @@ func (c *catalogs) hint(ctx context.Context, who id) string {
 	return ""
 }
 
+// names of a type, as far as the catalogs can tell: a hint needs no more.
 func (c *catalogs) names(ctx context.Context, kind extension.Type) []string {
 	var names []string
 	for _, catalog := range c.Resolver.catalogs {
-		names = append(names, catalog.Names(ctx, c.req.Namespace, kind)...)
+		if more, err := catalog.Names(ctx, c.req.Namespace, kind); err == nil {
+			names = append(names, more...)
+		}
 	}
 	return names
 }
@@ -200,7 +203,7 @@ func listed(versions []string) string {
 func (c *catalogs) notFound(ctx context.Context, ref extension.Ref, asked []string) error {
 	if len(asked) > 0 {
 		return extension.NewFault(extension.ExtensionNotFound,
-			"%s %s is in no catalog (looked in: %s)%s; check spec.type and spec.name, or add it to a catalog",
+			"%s %s is in no catalog (looked in: %s); check spec.type and spec.name, or add it to a catalog%s",
 			ref.Type, ref.Name, strings.Join(asked, ", "), c.hint(ctx, id{ref.Type, ref.Name}))
 	}
 	if ref.Catalog == "" {

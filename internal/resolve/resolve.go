@@ -32,7 +32,7 @@ type Catalog interface {
 	// Refresh reads a name again from its source.
 	Refresh(ctx context.Context, t extension.Type, name string) error
 	// Names lists the names of a type that namespace may see, in any order.
-	Names(ctx context.Context, namespace string, t extension.Type) []string
+	Names(ctx context.Context, namespace string, t extension.Type) ([]string, error)
 }
 
 // Peers are the Extensions of namespaces, as Require needs them.
