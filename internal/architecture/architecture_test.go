@@ -49,7 +49,7 @@ var rooms = map[string]allowed{
 	},
 	"internal/controller": {
 		rooms:  []string{"api/v1alpha1", "internal/extension", "internal/resolve", "internal/load", "internal/status"},
-		others: []string{"k8s.io/apimachinery", "k8s.io/client-go", "sigs.k8s.io/controller-runtime"},
+		others: []string{"k8s.io/apimachinery", "k8s.io/client-go", "k8s.io/utils", "sigs.k8s.io/controller-runtime"},
 	},
 	"internal/config":       {rooms: []string{"internal/extension"}, others: []string{"k8s.io/component-base/cli/flag"}},
 	"internal/architecture": {},

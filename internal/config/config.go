@@ -56,7 +56,7 @@ func Default() Settings {
 		ProvisioningPath:   "/usr/share/extension-operator/nushell",
 		SandboxPath:        "/usr/local/bin/extension-sandbox",
 		LoadTimeout:        30 * time.Second,
-		LoadSlots:          runtime.NumCPU() + 1,
+		LoadSlots:          2 * runtime.NumCPU(),
 		Workers:            4,
 		LeaderElect:        true,
 		MetricsBindAddress: ":8443",

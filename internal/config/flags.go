@@ -36,7 +36,7 @@ func (s *Settings) loadFlags(groups *cliflag.NamedFlagSets) {
 		"the extension-sandbox helper; empty runs nu without it, for a developer's machine that is not Linux")
 	f.DurationVar(&s.LoadTimeout, "load-timeout", s.LoadTimeout, "ends a load that takes longer")
 	f.IntVar(&s.LoadSlots, "load-slots", s.LoadSlots,
-		"how many loads run at once (by default one more than there are cores); one namespace holds at most all but one")
+		"how many loads run at once (by default twice as many as there are cores); one namespace holds at most half of them")
 }
 
 func (s *Settings) managerFlags(groups *cliflag.NamedFlagSets) {

@@ -9,6 +9,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
@@ -74,6 +76,18 @@ func (a *attempt) lookAgain(in time.Duration) {
 	if a.again == 0 || in < a.again {
 		a.again = in
 	}
+}
+
+// timers is the priority of an object that only the clock brings back: it goes behind
+// those that something has happened to, of which there are fewer.
+const timers = -10
+
+// later is what the controller does with the object next.
+func (a *attempt) later() ctrl.Result {
+	if a.again == 0 {
+		return ctrl.Result{}
+	}
+	return ctrl.Result{RequeueAfter: a.again, Priority: ptr.To(timers)}
 }
 
 // recordedToken is the form in which a token is kept: itself, or its digest when

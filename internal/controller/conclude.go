@@ -21,7 +21,7 @@ import (
 // write and no load.
 func (r *Reconciler) conclude(ctx context.Context, a *attempt) (ctrl.Result, error) {
 	if a.silent {
-		return ctrl.Result{RequeueAfter: a.again}, nil
+		return a.later(), nil
 	}
 	written, err := r.write(ctx, a, status.Compute(a.ext, a.outcome))
 	if err != nil || !written {
@@ -32,7 +32,7 @@ func (r *Reconciler) conclude(ctx context.Context, a *attempt) (ctrl.Result, err
 		return ctrl.Result{RequeueAfter: staleRead}, nil
 	}
 	r.settle(a)
-	return ctrl.Result{RequeueAfter: a.again}, nil
+	return a.later(), nil
 }
 
 // settle prepares the next attempt: by backoff, by an event, or not at all.

@@ -78,7 +78,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	a := r.begin(ext, rec)
 	if a.rest() {
-		return ctrl.Result{RequeueAfter: a.again}, nil
+		return a.later(), nil
 	}
 	r.suspend(a)
 	r.resolve(ctx, a)

@@ -81,7 +81,7 @@ func (n *fakeNu) Toolchain(context.Context) (extension.Toolchain, error) {
 	return extension.Toolchain{}, n.unavailable
 }
 
-func (n *fakeNu) Check(ctx context.Context, _ string, _ extension.Plan) (extension.Checked, error) {
+func (n *fakeNu) Check(ctx context.Context, _ string, _ extension.Plan, _ bool) (extension.Checked, error) {
 	n.mu.Lock()
 	n.runs++
 	gate, err := n.gate, n.err

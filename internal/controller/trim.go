@@ -39,20 +39,22 @@ const maxShared = 4096
 var shared = pool{
 	words: map[string]string{}, metadata: map[string]*api.ExtensionMetadata{},
 	sandboxes: map[string]*api.SandboxStatus{}, hooks: map[string][]string{},
-	attempts: map[string]*api.Attempt{}, resolutions: map[string][]api.Candidate{}, histories: map[string][]api.HistoryEntry{},
+	attempts: map[string]*api.Attempt{}, dependencies: map[string][]api.DependencyStatus{}, resolutions: map[string][]api.Candidate{}, histories: map[string][]api.HistoryEntry{},
 }
 
 // pool holds one copy of what many objects say: words by themselves, the rest by
 // the digest that it goes with.
 type pool struct {
-	mu          sync.Mutex
-	words       map[string]string
-	metadata    map[string]*api.ExtensionMetadata
-	sandboxes   map[string]*api.SandboxStatus
-	hooks       map[string][]string
-	attempts    map[string]*api.Attempt
-	resolutions map[string][]api.Candidate
-	histories   map[string][]api.HistoryEntry
+	mu        sync.Mutex
+	words     map[string]string
+	metadata  map[string]*api.ExtensionMetadata
+	sandboxes map[string]*api.SandboxStatus
+	hooks     map[string][]string
+	attempts  map[string]*api.Attempt
+	// dependencies by the input digest, which covers them.
+	dependencies map[string][]api.DependencyStatus
+	resolutions  map[string][]api.Candidate
+	histories    map[string][]api.HistoryEntry
 }
 
 func (p *pool) share(ext *api.Extension) {
@@ -72,6 +74,7 @@ func (p *pool) share(ext *api.Extension) {
 		s.Metadata = same(p.metadata, s.Digest, s.Metadata)
 		s.Sandbox = same(p.sandboxes, s.InputDigest, s.Sandbox)
 		s.Hooks = same(p.hooks, s.Digest, s.Hooks)
+		s.Dependencies = same(p.dependencies, s.InputDigest, s.Dependencies)
 		s.LastAttempted = same(p.attempts, s.Digest, s.LastAttempted)
 		s.Resolution = same(p.resolutions, s.Digest, s.Resolution)
 		s.History = same(p.histories, s.Digest, s.History)

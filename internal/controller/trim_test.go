@@ -27,6 +27,7 @@ func loadedExtension(name string) *api.Extension {
 			Metadata:      &api.ExtensionMetadata{Description: text("a description")},
 			LastAttempted: &api.Attempt{Generation: 1},
 			Hooks:         []string{text("install")},
+			Dependencies:  []api.DependencyStatus{{Type: text("taskserv"), Name: text("etcd"), State: text("Loaded")}},
 			History:       []api.HistoryEntry{{Version: text("1.0.0")}},
 		},
 	}
@@ -55,6 +56,7 @@ func TestTrimSharesEqualWords(t *testing.T) {
 	one, two := trimmed(t, loadedExtension("one")), trimmed(t, loadedExtension("two"))
 	g.Expect(unsafe.StringData(one.Status.Digest)).To(BeIdenticalTo(unsafe.StringData(two.Status.Digest)))
 	g.Expect(one.Status.Metadata).To(BeIdenticalTo(two.Status.Metadata))
+	g.Expect(&one.Status.Dependencies[0]).To(BeIdenticalTo(&two.Status.Dependencies[0]))
 	g.Expect(cap(one.Status.Conditions)).To(Equal(1))
 }
 

@@ -8,10 +8,14 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	api "provisioning.dev/extension-operator/api/v1alpha1"
 	"provisioning.dev/extension-operator/internal/extension"
 )
 
@@ -97,6 +101,46 @@ func TestASyncWakesThoseWhoWaitForIt(t *testing.T) {
 	w.awaitSync(key("two"), false)
 	w.Synced()
 	g.Expect(woken()).To(ConsistOf("one"))
+}
+
+func TestAPeerWakesThoseWhoAskedForItWhenWhatTheySeeChanges(t *testing.T) {
+	g := NewWithT(t)
+	w, woken := newIndex(g)
+	question := extension.Consulted{Namespace: "n", Type: extension.Taskserv, Name: "etcd"}
+	ask(w, "dependent", question)
+	elsewhere := question
+	elsewhere.Namespace = "m"
+	ask(w, "stranger", elsewhere)
+	events := w.notice()
+	peer := &api.Extension{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "any", UID: "1"}, Spec: api.ExtensionSpec{Type: api.TaskservType, Name: "etcd"},
+	}
+	events.CreateFunc(t.Context(), event.CreateEvent{Object: peer}, nil)
+	g.Expect(woken()).To(ConsistOf("dependent"))
+
+	update := func(change func(*api.Extension)) []string {
+		after := peer.DeepCopy()
+		change(after)
+		events.UpdateFunc(t.Context(), event.UpdateEvent{ObjectOld: peer, ObjectNew: after}, nil)
+		peer = after
+		return woken()
+	}
+	ready := func(status metav1.ConditionStatus, reason string) func(*api.Extension) {
+		return func(ext *api.Extension) {
+			meta.SetStatusCondition(&ext.Status.Conditions, metav1.Condition{Type: api.ReadyCondition, Status: status, Reason: reason})
+			ext.Status.Version = "3.5.0"
+		}
+	}
+	g.Expect(update(ready(metav1.ConditionFalse, "Loading"))).To(ConsistOf("dependent"))
+	g.Expect(update(ready(metav1.ConditionTrue, "Loaded"))).To(ConsistOf("dependent"))
+	g.Expect(update(func(ext *api.Extension) { ext.Status.Digest = "sha256:b" })).To(ConsistOf("dependent"))
+	g.Expect(update(func(ext *api.Extension) { ext.Spec.Version = "^3" })).To(ConsistOf("dependent"))
+	g.Expect(update(func(ext *api.Extension) { ext.Spec.Suspend = true; ext.Generation++ })).To(BeEmpty())
+	g.Expect(update(func(ext *api.Extension) { ext.Status.LastHandledReloadAt = "T" })).To(BeEmpty())
+	g.Expect(update(func(ext *api.Extension) { now := metav1.Now(); ext.DeletionTimestamp = &now })).To(ConsistOf("dependent"))
+	events.DeleteFunc(t.Context(), event.DeleteEvent{Object: peer}, nil)
+	g.Expect(woken()).To(ConsistOf("dependent"))
+	g.Expect(update(func(ext *api.Extension) { ext.UID, ext.Spec.Name, ext.DeletionTimestamp = "2", "other", nil })).To(ConsistOf("dependent"), "made anew as another")
 }
 
 // BenchmarkWake wakes 8,000 objects that nobody looks at meanwhile.

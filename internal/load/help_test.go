@@ -38,7 +38,7 @@ var _ load.Runner = (*fakeNu)(nil)
 
 func (n *fakeNu) Toolchain(context.Context) (extension.Toolchain, error) { return n.tools, n.err }
 
-func (n *fakeNu) Check(ctx context.Context, stage string, plan extension.Plan) (extension.Checked, error) {
+func (n *fakeNu) Check(ctx context.Context, stage string, plan extension.Plan, _ bool) (extension.Checked, error) {
 	n.checks.Add(1)
 	checked, err := extension.Checked{Hooks: []string{"configure"}, Enforcement: extension.Enforcement{Level: "Partial"}}, error(nil)
 	if n.check != nil {

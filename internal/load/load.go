@@ -25,8 +25,9 @@ type Runner interface {
 	Toolchain(ctx context.Context) (extension.Toolchain, error)
 	// Check has nu parse and type-check the root of plan, whose members lie in
 	// stage as <type>/<name>. Failures are Faults or the context's error; beside
-	// a terminal one, too, it tells the toolchain that was used.
-	Check(ctx context.Context, stage string, plan extension.Plan) (extension.Checked, error)
+	// a terminal one, too, it tells the toolchain that was used. With yielding, other
+	// processes go first where there is not time for all.
+	Check(ctx context.Context, stage string, plan extension.Plan, yielding bool) (extension.Checked, error)
 }
 
 // Options of a Loader; every field is required.
@@ -175,7 +176,7 @@ func remember(out outcome) bool {
 
 // run loads in this goroutine, once it has a slot.
 func (l *Loader) run(req Request) outcome {
-	release, err := l.slots.acquire(l.ctx, req.Namespace)
+	release, crowded, err := l.slots.acquire(l.ctx, req.Namespace)
 	if err != nil {
 		return outcome{err: err}
 	}
@@ -184,7 +185,7 @@ func (l *Loader) run(req Request) outcome {
 	defer cancel()
 	l.runs.Add(1)
 	started := l.opts.Now()
-	loaded, err := l.check(ctx, req)
+	loaded, err := l.check(ctx, req, crowded)
 	err = l.timeout(err, req)
 	l.record(req, loaded, err, l.opts.Now().Sub(started))
 	return outcome{loaded: loaded, err: err}
@@ -200,7 +201,7 @@ func (l *Loader) timeout(err error, req Request) error {
 		"loading %s did not end within %s; look at the load of the machine, or raise --load-timeout", req.Plan.Root().Key, l.opts.Timeout)
 }
 
-func (l *Loader) check(ctx context.Context, req Request) (*extension.Loaded, error) {
+func (l *Loader) check(ctx context.Context, req Request, crowded bool) (*extension.Loaded, error) {
 	stage, err := l.opts.Store.Stage(ctx, req.Plan.Members)
 	if err != nil {
 		return nil, err
@@ -210,7 +211,7 @@ func (l *Loader) check(ctx context.Context, req Request) (*extension.Loaded, err
 			l.opts.Log.Error(err, "stage folder could not be removed; it is cleared at the next start", "stage", stage.Dir())
 		}
 	}()
-	checked, err := l.opts.Runner.Check(ctx, stage.Dir(), req.Plan)
+	checked, err := l.opts.Runner.Check(ctx, stage.Dir(), req.Plan, crowded)
 	if remember(outcome{err: err}) && inputDigest(req.Plan, checked.Toolchain) != req.InputDigest {
 		return nil, extension.NewTransientFault(extension.LoadFailed, err,
 			"Nushell or the loading program was replaced meanwhile; it is tried again")

@@ -9,8 +9,8 @@ import (
 )
 
 // slots shares a fixed number of places between namespaces: they take turns, and
-// while there is more than one place no namespace holds all of them, so that
-// loads that hang in one do not stop the others.
+// none holds more than half of the places (rounded up), so that loads that hang in one do not
+// slow the others.
 type slots struct {
 	mu           sync.Mutex
 	free         int
@@ -21,18 +21,27 @@ type slots struct {
 	turns []string
 }
 
-type waiter struct{ granted chan struct{} }
+// waiter waits for a place. crowded is set before granted is closed: many of the same
+// namespace wait behind it.
+type waiter struct {
+	granted chan struct{}
+	crowded bool
+}
+
+// crowd is how many loads of one namespace wait when it counts as a crowd, whose loads
+// give way to those of others.
+const crowd = 16
 
 func newSlots(n int) *slots {
 	return &slots{
-		free: n, perNamespace: max(1, n-1),
+		free: n, perNamespace: (n + 1) / 2,
 		holding: map[string]int{}, waiting: map[string][]*waiter{},
 	}
 }
 
-// acquire waits for a place for namespace and returns what gives it back. It
-// fails only with the context's error.
-func (s *slots) acquire(ctx context.Context, namespace string) (release func(), err error) {
+// acquire waits for a place for namespace and returns what gives it back, and whether
+// the namespace is a crowd. It fails only with the context's error.
+func (s *slots) acquire(ctx context.Context, namespace string) (release func(), crowded bool, err error) {
 	w := &waiter{granted: make(chan struct{})}
 	s.mu.Lock()
 	if len(s.waiting[namespace]) == 0 {
@@ -43,10 +52,10 @@ func (s *slots) acquire(ctx context.Context, namespace string) (release func(), 
 	s.mu.Unlock()
 	select {
 	case <-w.granted:
-		return func() { s.release(namespace) }, nil
+		return func() { s.release(namespace) }, w.crowded, nil
 	case <-ctx.Done():
 		s.abandon(namespace, w)
-		return nil, ctx.Err()
+		return nil, false, ctx.Err()
 	}
 }
 
@@ -61,6 +70,7 @@ func (s *slots) grant() {
 		s.turns = slices.Delete(s.turns, turn, turn+1)
 		w := s.waiting[ns][0]
 		s.dequeue(ns, 0)
+		w.crowded = len(s.waiting[ns]) >= crowd
 		if len(s.waiting[ns]) > 0 {
 			s.turns = append(s.turns, ns)
 		}

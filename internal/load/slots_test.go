@@ -17,6 +17,7 @@ import (
 type place struct {
 	namespace string
 	release   func()
+	crowded   bool
 	cancel    context.CancelFunc
 	err       error
 }
@@ -33,10 +34,10 @@ func (q *queue) ask(namespace string) *place {
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &place{namespace: namespace, cancel: cancel}
 	go func() {
-		release, err := q.acquire(ctx, namespace)
+		release, crowded, err := q.acquire(ctx, namespace)
 		q.mu.Lock()
 		defer q.mu.Unlock()
-		p.release, p.err = release, err
+		p.release, p.crowded, p.err = release, crowded, err
 		if err == nil {
 			q.granted = append(q.granted, p)
 		}
@@ -111,6 +112,40 @@ func TestNoNamespaceHoldsEveryPlace(t *testing.T) {
 	})
 }
 
+func TestANamespaceHoldsAtMostHalfOfThePlaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		q := &queue{slots: newSlots(4)}
+		for range 3 {
+			q.ask("hangs")
+		}
+		q.ask("works")
+		q.ask("works")
+		g.Expect(q.order()).To(Equal([]string{"hangs", "hangs", "works", "works"}))
+		for i := range 5 {
+			q.giveBack(i)
+		}
+		expectEmpty(g, q.slots, 4)
+	})
+}
+
+func TestOnlyACrowdGivesWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		q := &queue{slots: newSlots(1)}
+		for range crowd + 2 {
+			q.ask("many")
+		}
+		for i := range crowd + 2 {
+			q.giveBack(i)
+		}
+		for i, p := range q.granted {
+			g.Expect(p.crowded).To(Equal(i == 1), "place %d: with %d behind it", i, crowd+1-i)
+		}
+		expectEmpty(g, q.slots, 1)
+	})
+}
+
 func TestOnePlaceIsForWhoeverComes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewWithT(t)
@@ -153,7 +188,7 @@ func TestCancelledAtTheMomentOfTheGrant(t *testing.T) {
 	cancel()
 	refused := 0
 	for range 1000 {
-		release, err := s.acquire(ctx, "a")
+		release, _, err := s.acquire(ctx, "a")
 		if err != nil {
 			refused++
 			continue
@@ -179,7 +214,7 @@ func TestSlotsUnderLoad(t *testing.T) {
 				if i%3 == 0 {
 					go cancel()
 				}
-				release, err := s.acquire(ctx, strconv.Itoa(u%3))
+				release, _, err := s.acquire(ctx, strconv.Itoa(u%3))
 				if err == nil {
 					if all.Add(1) > places || mine.Add(1) > places-1 {
 						over.Add(1)

@@ -55,7 +55,7 @@ func BenchmarkColdCheck(b *testing.B) {
 	var loadWall, bareWall, openWall time.Duration
 	for b.Loop() {
 		start := time.Now()
-		if _, err := runner.Check(b.Context(), s.stage, s.plan); err != nil {
+		if _, err := runner.Check(b.Context(), s.stage, s.plan, false); err != nil {
 			b.Fatal(err)
 		}
 		loadWall += time.Since(start)

@@ -118,7 +118,7 @@ func TestBrokenExtensionsSayWhatIsWrong(t *testing.T) {
 			g := NewWithT(t)
 			s := stage(t, t.TempDir(), outside(t, broken.files), broken.dependencies)
 			runner := sharedRunner(t)
-			checked, err := runner.Check(t.Context(), s.stage, s.plan)
+			checked, err := runner.Check(t.Context(), s.stage, s.plan, false)
 			fault := extension.AsFault(err)
 			g.Expect(fault.Message).To(Equal("taskserv sample 1.0.0 does not load: " + broken.expected(t)))
 			g.Expect(fault.Code).To(Equal(extension.LoadFailed))
@@ -128,7 +128,7 @@ func TestBrokenExtensionsSayWhatIsWrong(t *testing.T) {
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(checked).To(Equal(extension.Checked{Toolchain: toolchain}))
 
-			_, again := runner.Check(t.Context(), s.stage, s.plan)
+			_, again := runner.Check(t.Context(), s.stage, s.plan, false)
 			g.Expect(again).To(MatchError(fault.Message), "the message is the same each time")
 		})
 	}

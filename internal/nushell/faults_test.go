@@ -51,7 +51,7 @@ func TestEndsOfProcessesAreFaults(t *testing.T) {
 			g := NewWithT(t)
 			o := options(t)
 			o.Sandbox = fakeSandbox(func(sandbox.Command) (sandbox.Result, error) { return end.result, end.err })
-			checked, err := New(o).Check(t.Context(), s.stage, s.plan)
+			checked, err := New(o).Check(t.Context(), s.stage, s.plan, false)
 			fault := extension.AsFault(err)
 			g.Expect(fault.Code).To(Equal(end.code))
 			g.Expect(fault.Class()).To(Equal(end.class))
@@ -76,7 +76,7 @@ func TestEndsWhileGatheringErrors(t *testing.T) {
 			}
 			return refused, nil
 		})
-		_, fault := New(o).Check(t.Context(), s.stage, s.plan)
+		_, fault := New(o).Check(t.Context(), s.stage, s.plan, false)
 		return fault
 	}
 	g := NewWithT(t)
@@ -107,7 +107,7 @@ func TestLogWordsHoldNoLineOfAFile(t *testing.T) {
 		return sandbox.Result{ExitCode: 1, Stderr: []byte(text)}, nil
 	})
 	s := stage(t, t.TempDir(), files{"mod.nu": ""}, nil)
-	_, err := New(o).Check(t.Context(), s.stage, s.plan)
+	_, err := New(o).Check(t.Context(), s.stage, s.plan, false)
 	words := extension.AsFault(err).Cause.Error()
 	g.Expect(len(words)).To(BeNumerically("<=", maxWords+100))
 	g.Expect(words).NotTo(ContainSubstring("SECRET"))

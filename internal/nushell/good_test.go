@@ -77,7 +77,7 @@ func TestGoodExtensionsLoad(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			s := stage(t, t.TempDir(), good.files, good.dependencies)
-			checked, err := sharedRunner(t).Check(t.Context(), s.stage, s.plan)
+			checked, err := sharedRunner(t).Check(t.Context(), s.stage, s.plan, false)
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(checked.Hooks).To(Equal(good.hooks))
 			g.Expect(checked.Enforcement.Level).To(BeElementOf(sandbox.LevelPartial, sandbox.LevelEnforced))
@@ -93,7 +93,7 @@ func TestNoCodeOfTheExtensionRuns(t *testing.T) {
 	touch := "'x' | save --force '" + witness + "'"
 	s := stage(t, t.TempDir(), files{"mod.nu": "use taskserv/helper\nexport-env { " + touch + " }\nexport def main [] { " + touch + " }\n" + install},
 		map[string]files{"helper": {"mod.nu": "export-env { " + touch + "; exit 0 }\n"}})
-	_, err := sharedRunner(t).Check(t.Context(), s.stage, s.plan)
+	_, err := sharedRunner(t).Check(t.Context(), s.stage, s.plan, false)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(witness).NotTo(BeAnExistingFile())
 
@@ -102,7 +102,7 @@ func TestNoCodeOfTheExtensionRuns(t *testing.T) {
 	o := options(t)
 	o.Provisioning = t.TempDir()
 	files{programFile: "use $EXTENSION\n" + string(program)}.write(t, o.Provisioning)
-	_, err = New(o).Check(t.Context(), s.stage, s.plan)
+	_, err = New(o).Check(t.Context(), s.stage, s.plan, false)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(witness).To(BeAnExistingFile())
 }
@@ -115,12 +115,12 @@ func TestStageNamesMayHoldAnything(t *testing.T) {
 			g := NewWithT(t)
 			folder := filepath.Join(t.TempDir(), name)
 			s := stage(t, folder, files{"mod.nu": "use taskserv/helper\n" + install}, map[string]files{"helper": {"mod.nu": ""}})
-			checked, err := sharedRunner(t).Check(t.Context(), s.stage, s.plan)
+			checked, err := sharedRunner(t).Check(t.Context(), s.stage, s.plan, false)
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(checked.Hooks).To(Equal([]string{"install"}))
 
 			files{"mod.nu": "use ./sub.nu\n" + install, "sub.nu": "export def a [x: strng] { 1 }\n"}.write(t, filepath.Join(folder, "taskserv", "sample"))
-			_, err = sharedRunner(t).Check(t.Context(), s.stage, s.plan)
+			_, err = sharedRunner(t).Check(t.Context(), s.stage, s.plan, false)
 			g.Expect(err).To(MatchError(Equal("taskserv sample 1.0.0 does not load: " +
 				"extensions/taskservs/sample/1.0.0/sub.nu:1:18: Unknown type. (nu::parser::unknown_type)")))
 		})

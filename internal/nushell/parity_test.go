@@ -152,7 +152,7 @@ func TestCommandAndOperatorAgreeOnMadeUpExtensions(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			root := outside(t, one.files)
 			s := stage(t, t.TempDir(), root, one.dependencies)
-			checked, err := sharedRunner(t).Check(t.Context(), s.stage, s.plan)
+			checked, err := sharedRunner(t).Check(t.Context(), s.stage, s.plan, false)
 			said := ask(t, "load.json", "module", "load", "taskserv", "sample", "--library", asLibrary(t, root, one.dependencies))
 			sameAnswer(t, said, s, checked, err)
 		})
@@ -168,7 +168,7 @@ func TestCommandAndOperatorAgreeOnTheLibrary(t *testing.T) {
 		t.Run(one.Path, func(t *testing.T) {
 			g := NewWithT(t)
 			s := stageOfLibrary(t, listed, one.Path)
-			checked, err := sharedRunner(t).Check(t.Context(), s.stage, s.plan)
+			checked, err := sharedRunner(t).Check(t.Context(), s.stage, s.plan, false)
 			g.Expect(err).NotTo(HaveOccurred())
 			said := ask(t, "load.json", "module", "load", one.Metadata.Type, one.Metadata.Name, "--version", one.Metadata.Version, "--library", library)
 			sameAnswer(t, said, s, checked, err)

@@ -63,7 +63,7 @@ func TestBrokenLoadingProgramsAreFaults(t *testing.T) {
 			files{programFile: broken.program}.write(t, o.Provisioning)
 			ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
 			defer cancel()
-			checked, err := New(o).Check(ctx, s.stage, s.plan)
+			checked, err := New(o).Check(ctx, s.stage, s.plan, false)
 			fault := extension.AsFault(err)
 			g.Expect(fault.Message).To(ContainSubstring(broken.message))
 			g.Expect(fault.Code).To(Equal(broken.code))
@@ -88,12 +88,12 @@ func TestHostileExtensionsAreBounded(t *testing.T) {
 	o := options(t)
 	o.Limits.CPU = time.Second
 	slow := stage(t, t.TempDir(), files{"mod.nu": strings.Repeat("const X = (1..500000 | math sum)\n", 2000)}, nil)
-	_, err := New(o).Check(t.Context(), slow.stage, slow.plan)
+	_, err := New(o).Check(t.Context(), slow.stage, slow.plan, false)
 	g.Expect(extension.AsFault(err).Code).To(Equal(extension.LimitExceeded))
 	g.Expect(err).To(MatchError(ContainSubstring("the limit of CPU time (1 s)")))
 
 	deep := stage(t, t.TempDir(), files{"mod.nu": "export def a [] { " + strings.Repeat("(", 4000) + strings.Repeat(")", 4000) + " }\n"}, nil)
-	_, err = sharedRunner(t).Check(t.Context(), deep.stage, deep.plan)
+	_, err = sharedRunner(t).Check(t.Context(), deep.stage, deep.plan, false)
 	g.Expect(err).To(MatchError(ContainSubstring("was ended by a signal (segmentation fault)")))
 }
 
@@ -108,7 +108,7 @@ func TestCancelIsKept(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = runner.Check(ctx, s.stage, s.plan)
+	_, err = runner.Check(ctx, s.stage, s.plan, false)
 	g.Expect(errors.Is(err, context.Canceled)).To(BeTrue())
 	g.Expect(extension.AsFault(err).Class()).To(Equal(extension.Retryable))
 }
@@ -124,10 +124,10 @@ func TestPlansThatAreNotAskedOfNushell(t *testing.T) {
 	bad := member("sample")
 	bad.Key.Name = "../etc"
 	for _, plan := range []extension.Plan{{}, {Members: []extension.Member{bad}}} {
-		_, err := runner.Check(t.Context(), t.TempDir(), plan)
+		_, err := runner.Check(t.Context(), t.TempDir(), plan, false)
 		g.Expect(extension.AsFault(err).Code).To(Equal(extension.InternalError))
 	}
-	_, err := runner.Check(t.Context(), t.TempDir()+"/gone", extension.Plan{Members: []extension.Member{member("sample")}})
+	_, err := runner.Check(t.Context(), t.TempDir()+"/gone", extension.Plan{Members: []extension.Member{member("sample")}}, false)
 	g.Expect(errors.Is(err, os.ErrNotExist)).To(BeTrue())
 	g.Expect(extension.AsFault(err).Transient).To(BeTrue())
 }

@@ -50,17 +50,19 @@ type load struct {
 	stage, folder string
 	plan          extension.Plan
 	prelude       string
+	yielding      bool
 }
 
 // Check has nu parse and type-check the module of the plan's root and tells which hooks it offers. The stage, an absolute
 // path, holds <type>/<name>/ for every member. Every error is a Fault; the end of ctx is behind it where that ended the load
 // (errors.Is), and the sandbox's error or nu's standard error where there is one. The toolchain that was used comes also
-// beside a Fault, where the load came so far.
-func (r *Runner) Check(ctx context.Context, stage string, plan extension.Plan) (extension.Checked, error) {
+// beside a Fault, where the load came so far. With yielding, other processes go first where there is not time for all.
+func (r *Runner) Check(ctx context.Context, stage string, plan extension.Plan, yielding bool) (extension.Checked, error) {
 	l, err := r.prepare(ctx, stage, plan)
 	if err != nil {
 		return extension.Checked{}, err
 	}
+	l.yielding = yielding
 	checked := extension.Checked{Toolchain: l.tools.toolchain}
 	result, err := r.options.Sandbox.Run(ctx, l.command("-c", l.prelude+l.tools.program), r.options.Limits)
 	if err != nil {
@@ -122,6 +124,8 @@ func (l *load) command(args ...string) sandbox.Command {
 		Args: arguments(args...),
 		Dir:  l.stage,
 		Env:  []string{"HOME=" + l.stage, "PATH="},
+
+		Yielding: l.yielding,
 	}
 }
 

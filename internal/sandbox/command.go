@@ -23,6 +23,8 @@ type Command struct {
 	Env []string
 	// Stdin is what the program can read, then end of file. It need not read it.
 	Stdin []byte
+	// Yielding has every other process go first where there is not time for all.
+	Yielding bool
 }
 
 // Limits bound one process. Every one is needed; start from [DefaultLimits].

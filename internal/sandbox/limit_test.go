@@ -101,3 +101,17 @@ func TestASmallAddressSpaceNeverBreaksTheHelper(t *testing.T) {
 		g.Expect(result.ExitCode).To(BeZero(), string(result.Stderr))
 	}
 }
+
+func TestWhatYieldsHasTheLowestPriority(t *testing.T) {
+	bothWays(t, func(t *testing.T, helper string) {
+		g := NewWithT(t)
+		for yielding, want := range map[bool]string{true: "19\n", false: "0\n"} {
+			command := shell("read go; cut -d' ' -f19 /proc/self/stat")
+			command.Yielding = yielding
+			command.Stdin = []byte("go\n")
+			result, err := runIn(t.Context(), t, helper, command, sandbox.DefaultLimits())
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(string(result.Stdout)).To(Equal(want))
+		}
+	})
+}

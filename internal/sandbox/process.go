@@ -17,6 +17,9 @@ import (
 // outputWait is how long the output may stay open after the whole group was killed.
 const outputWait = 2 * time.Second
 
+// lowestPriority is the niceness of what yields.
+const lowestPriority = 19
+
 // process is one started program.
 type process struct {
 	cmd            *exec.Cmd
@@ -50,6 +53,10 @@ func (s *Sandbox) start(ctx context.Context, c Command, l Limits) (*process, err
 	if err != nil {
 		p.closeReport()
 		return nil, s.startError(ctx, c, err)
+	}
+	if c.Yielding {
+		// Of the whole group, as the helper has threads. It fails where the process is gone already.
+		_ = unix.Setpriority(unix.PRIO_PGRP, p.cmd.Process.Pid, lowestPriority)
 	}
 	return p, nil
 }
