@@ -89,7 +89,8 @@ type ExtensionStatus struct {
 	// +optional
 	LastAttempted *Attempt `json:"lastAttempted,omitempty"`
 
-	// Dependencies of the last attempt, failing ones first.
+	// Dependencies are the demands of the newest attempt for which a version was
+	// found, its own and those of what was chosen, failing ones first.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
@@ -212,17 +213,18 @@ type DependencyStatus struct {
 	// +kubebuilder:validation:MaxLength=256
 	RequiredBy string `json:"requiredBy,omitempty"`
 
-	// Version that was chosen.
+	// Version that was chosen; where none could be, the one of the last good load.
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	Version string `json:"version,omitempty"`
 
-	// Digest of the chosen version's content.
+	// Digest of that version's content.
 	// +optional
 	// +kubebuilder:validation:MaxLength=71
 	Digest string `json:"digest,omitempty"`
 
-	// State: Loaded, Ready, Missing, NotReady, Conflict or Cycle.
+	// State: Loaded, Ready, Missing, NotReady, Conflict or Cycle; empty while
+	// nothing is wrong with it and nothing was tried.
 	// +optional
 	// +kubebuilder:validation:MaxLength=16
 	State string `json:"state,omitempty"`

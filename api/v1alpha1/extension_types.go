@@ -63,10 +63,11 @@ type ExtensionSpec struct {
 	// +optional
 	CatalogRef *CatalogReference `json:"catalogRef,omitempty"`
 
-	// DependencyPolicy says what the dependencies need: Load (the default) loads
-	// them too, Require wants each to be a Ready Extension of this namespace,
-	// Ignore skips both checks. Dependencies are recorded and not yet acted on in
-	// this release, whatever the policy.
+	// DependencyPolicy says what a dependency needs. Load (the default): it is
+	// resolved from the catalogs and loaded first. Require: it must be a Ready
+	// Extension of this namespace whose version fits, and so must what it depends
+	// on. Ignore: neither presence nor readiness is looked at; what resolves is
+	// staged. How each fares is in status.dependencies.
 	// +optional
 	// +kubebuilder:default=Load
 	DependencyPolicy DependencyPolicy `json:"dependencyPolicy,omitempty"`

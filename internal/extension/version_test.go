@@ -4,6 +4,8 @@ package extension_test
 
 import (
 	"fmt"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -79,6 +81,37 @@ func TestConstraintAccepts(t *testing.T) {
 			g.Expect(fits).To(ConsistOf(strings.Fields(want)))
 		})
 	}
+}
+
+// Each row of the documented grammar: what is written, its meaning, what it takes and what not.
+func TestTheDocumentedGrammarIsTrue(t *testing.T) {
+	g := NewWithT(t)
+	text, err := os.ReadFile("../../docs/dependencies.md")
+	g.Expect(err).NotTo(HaveOccurred())
+	code := regexp.MustCompile("`([^`]+)`")
+	rows := regexp.MustCompile(`(?m)^\| ([^|]*(?:\\\|[^|]*)*) \| [^|]* \| ([^|]*) \| ([^|]*) \|$`).FindAllStringSubmatch(string(text), -1)
+	checked := 0
+	for _, row := range rows {
+		written := code.FindAllStringSubmatch(row[1], -1)
+		if row[1] == "(nothing)" {
+			written = [][]string{{"", ""}}
+		}
+		for _, one := range written {
+			c, err := extension.ParseConstraint(strings.ReplaceAll(one[1], `\|`, "|"))
+			if err != nil || !strings.HasPrefix(row[2], "`") || !strings.HasPrefix(row[3], "`") {
+				continue // another table
+			}
+			for _, v := range code.FindAllStringSubmatch(row[2], -1) {
+				g.Expect(c.Accepts(v[1])).To(BeTrue(), "%q takes %s", one[1], v[1])
+				checked++
+			}
+			for _, v := range code.FindAllStringSubmatch(row[3], -1) {
+				g.Expect(c.Accepts(v[1])).To(BeFalse(), "%q does not take %s", one[1], v[1])
+				checked++
+			}
+		}
+	}
+	g.Expect(checked).To(BeNumerically(">", 50))
 }
 
 func TestConstraintExact(t *testing.T) {
