@@ -61,7 +61,9 @@ func (s *shelf) Recall(_ context.Context, key extension.Key, digest extension.Di
 	return m, has && m.Digest == digest, nil
 }
 
-func (s *shelf) Names(context.Context, string, extension.Type) ([]string, error) { return []string{"e"}, nil }
+func (s *shelf) Names(context.Context, string, extension.Type) ([]string, error) {
+	return []string{"e"}, nil
+}
 
 func (s *shelf) Refresh(context.Context, extension.Type, string) error {
 	s.refreshed++

@@ -160,9 +160,9 @@ func (c *catalogs) unmet(ctx context.Context, demand extension.Demand) (refusal,
 		text += fmt.Sprintf("is gone at version %s, which is loaded, or incomplete; available: %s; put it back, or request a reload to take an older one",
 			floor, listed(versions))
 	case demand.Constraint == "":
-		text += fmt.Sprintf("has no stable version; available: %s", listed(versions))
+		text += "has no stable version; available: " + listed(versions)
 	default:
-		text += fmt.Sprintf("fits no version; available: %s", listed(versions))
+		text += "fits no version; available: " + listed(versions)
 	}
 	return refusal{state: extension.DependencyIsMissing, message: text}, nil
 }

@@ -3,6 +3,7 @@
 package resolve
 
 import (
+	"bytes"
 	"slices"
 
 	"github.com/agnivade/levenshtein"
@@ -23,5 +24,5 @@ func nearest(name string, names []string) string {
 }
 
 func sameLetters(a, b string) bool {
-	return string(slices.Sorted(slices.Values([]byte(a)))) == string(slices.Sorted(slices.Values([]byte(b))))
+	return bytes.Equal(slices.Sorted(slices.Values([]byte(a))), slices.Sorted(slices.Values([]byte(b))))
 }

@@ -82,7 +82,7 @@ func cutDependencies(s *api.ExtensionStatus) {
 			shown--
 		}
 	}
-	s.DependenciesOmitted += int32(len(list) - shown) //nolint:gosec // G115: a plan has at most a few thousand demands
+	s.DependenciesOmitted += int32(len(list) - shown)
 	s.Dependencies = nil
 	if shown > 0 {
 		s.Dependencies = list[:shown:shown]
