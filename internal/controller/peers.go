@@ -41,7 +41,8 @@ type Peers struct{ Reader client.Reader }
 // Peers lists the Extensions of a namespace that ask for a name and do not go away.
 func (p Peers) Peers(ctx context.Context, namespace string, t extension.Type, name string) ([]resolve.Peer, error) {
 	list := &api.ExtensionList{}
-	err := p.Reader.List(ctx, list, client.InNamespace(namespace), client.MatchingFields{askedFor: askedForBy(api.ExtensionType(t), name)})
+	err := p.Reader.List(ctx, list, client.InNamespace(namespace), client.MatchingFields{askedFor: askedForBy(api.ExtensionType(t), name)},
+		client.UnsafeDisableDeepCopy) // they are only read
 	if err != nil {
 		return nil, fmt.Errorf("list the Extensions of %s/%s: %w", t, name, err)
 	}

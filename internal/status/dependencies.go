@@ -21,13 +21,17 @@ func recordDependencies(s *api.ExtensionStatus, policy api.DependencyPolicy, o O
 	before := versions(s.Dependencies)
 	list := make([]api.DependencyStatus, 0, len(o.Resolution.Dependencies))
 	for _, r := range o.Resolution.Dependencies {
+		last := before[name{string(r.Type), r.Name}]
 		state, message := fate(r, policy, o)
+		if state == "" && policy != api.IgnoreDependencies && last == (loaded{r.Version, string(r.Digest), true}) {
+			state = extension.DependencyIsLoaded // and nothing says otherwise
+		}
 		d := api.DependencyStatus{
 			Type: string(r.Type), Name: r.Name, Constraint: r.Constraint, RequiredBy: r.By.String(),
 			Version: r.Version, Digest: string(r.Digest), State: string(state), Message: cut(message, api.MaxTextLength),
 		}
 		if d.Version == "" {
-			d.Version, d.Digest = before[name{d.Type, d.Name}].version, before[name{d.Type, d.Name}].digest
+			d.Version, d.Digest = last.version, last.digest
 		}
 		list = append(list, d)
 	}
@@ -97,14 +101,18 @@ func size(value any) int {
 
 type name struct{ kind, name string }
 
-type version struct{ version, digest string }
+// loaded is a version that was chosen, and whether it is known to be loaded.
+type loaded struct {
+	version, digest string
+	is              bool
+}
 
 // versions are what a list tells of each name.
-func versions(list []api.DependencyStatus) map[name]version {
-	known := make(map[name]version, len(list))
+func versions(list []api.DependencyStatus) map[name]loaded {
+	known := make(map[name]loaded, len(list))
 	for _, d := range list {
 		if d.Version != "" {
-			known[name{d.Type, d.Name}] = version{d.Version, d.Digest}
+			known[name{d.Type, d.Name}] = loaded{d.Version, d.Digest, d.State == string(extension.DependencyIsLoaded)}
 		}
 	}
 	return known
@@ -115,7 +123,8 @@ func versions(list []api.DependencyStatus) map[name]version {
 func SameDependencies(s api.ExtensionStatus, requirements []extension.Requirement) bool {
 	before := versions(s.Dependencies)
 	for _, r := range requirements {
-		if r.Version != "" && before[name{string(r.Type), r.Name}] != (version{r.Version, string(r.Digest)}) {
+		was := before[name{string(r.Type), r.Name}]
+		if r.Version != "" && (was.version != r.Version || was.digest != string(r.Digest)) {
 			return false
 		}
 	}

@@ -126,6 +126,16 @@ func TestAnExtensionThatIsRefusedHadItsDependenciesLoaded(t *testing.T) {
 	g.Expect(states(got)).To(Equal([]string{"etcd 3.5.9"}), "nothing is known of it")
 }
 
+func TestWhatIsLoadedStaysSoWhileNothingIsKnown(t *testing.T) {
+	g := NewWithT(t)
+	before := after(g, newExtension(), good("1.28.0", "a", noon))
+	away := failure(extension.NewFault(extension.NushellUnavailable, "nu is away"))
+	away.Resolution = resolution("1.28.0", "a")
+	g.Expect(states(after(g, before, away))).To(Equal([]string{"etcd 3.5.9 Loaded"}))
+	away.Resolution.Dependencies[0].Digest = digest("f")
+	g.Expect(states(after(g, before, away))).To(Equal([]string{"etcd 3.5.9"}), "other content is not")
+}
+
 func TestDependenciesBeyondTheRoomAreCounted(t *testing.T) {
 	g := NewWithT(t)
 	o := good("1.28.0", "a", noon)
