@@ -67,6 +67,8 @@ type choice struct {
 	at, version int
 	// made are the names that its version has put a demand on.
 	made []*choice
+	// lessons of each version.
+	lessons [][]lesson
 }
 
 const undecided = -1
@@ -94,7 +96,7 @@ func (s *search) decide() (solved bool, blame bits, err error) {
 	}
 	blame = newBits(maxMembers)
 	for version := range c.shelf.versions {
-		if !c.allows(version) {
+		if !c.allows(version) || c.taught(version, blame) {
 			continue
 		}
 		if err := s.spend(); err != nil {
@@ -113,6 +115,7 @@ func (s *search) decide() (solved bool, blame bits, err error) {
 			s.pop(c)
 			return false, failed, nil
 		}
+		s.learn(c, failed)
 		blame.add(failed)
 	}
 	s.blameDemands(c, blame)
@@ -192,7 +195,7 @@ func (s *search) demand(c *choice) (blame bits, err error) {
 
 func (s *search) dependencies(c *choice) ([]extension.Dependency, error) {
 	if c.at == 0 {
-		return s.root.Metadata.Dependencies, nil
+		return dependenciesOf(s.root), nil
 	}
 	return s.index.dependencies(s.ctx, c.key())
 }

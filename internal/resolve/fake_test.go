@@ -69,14 +69,14 @@ func (c *fakeCatalog) Recall(_ context.Context, key extension.Key, digest extens
 	return m, has && m.Digest == digest, c.fetchErr
 }
 
-func (c *fakeCatalog) Names(_ context.Context, namespace string, t extension.Type) []string {
+func (c *fakeCatalog) Names(_ context.Context, namespace string, t extension.Type) ([]string, error) {
 	var names []string
 	for id := range c.offers {
 		if kind, name, _ := strings.Cut(id, "/"); kind == string(t) && !slices.Contains(c.closed, namespace) {
 			names = append(names, name)
 		}
 	}
-	return names
+	return names, c.findErr
 }
 
 func (c *fakeCatalog) Refresh(_ context.Context, t extension.Type, name string) error {

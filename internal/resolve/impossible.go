@@ -22,21 +22,23 @@ func (q *inquiry) impossible(ctx context.Context, root extension.Member) error {
 	if answer.chosen == nil {
 		return q.conflict(ctx, lenient, answer.core)
 	}
-	if q.req.Policy == Require {
-		if err := q.foreseeCycle(ctx, root); err != nil {
-			return err
-		}
-	}
 	chosen, err := q.gather(ctx, q.index, root, answer.chosen)
 	if err != nil {
 		return err
 	}
-	return q.missing(ctx, root, chosen.requirements)
+	failed, err := q.missing(ctx, root, chosen.requirements)
+	if err != nil {
+		return err
+	}
+	if seekers, requires := q.index.source.(*peers); requires {
+		return q.foresee(ctx, failed, seekers)
+	}
+	return failed
 }
 
 // missing is the failure of demands that nothing meets.
-func (q *inquiry) missing(ctx context.Context, root extension.Member, requirements []extension.Requirement) error {
-	f := &failure{root: root, dependencies: requirements}
+func (q *inquiry) missing(ctx context.Context, root extension.Member, requirements []extension.Requirement) (*failure, error) {
+	f := &failure{root: root, dependencies: requirements, passing: true}
 	var details, names []string
 	code := extension.DependencyNotReady
 	for _, r := range requirements {
@@ -50,17 +52,19 @@ func (q *inquiry) missing(ctx context.Context, root extension.Member, requiremen
 		}
 		why, err := q.index.source.unmet(ctx, r.Demand)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		f.passing = f.passing || why.passing
+		f.passing = f.passing && why.passing
 	}
 	f.fault = extension.NewFault(code, "%s", problems(code, details, names))
 	f.fault.Waits = q.req.Policy == Require
-	return f
+	return f, nil
 }
 
 // problems joins what is wrong, or, where that is too long for a message, the names.
 func problems(code extension.Code, details, names []string) string {
+	slices.Sort(names)
+	names = slices.Compact(names)
 	what := "not ready"
 	if code == extension.DependencyMissing {
 		what = "missing"
@@ -69,16 +73,28 @@ func problems(code extension.Code, details, names []string) string {
 	if len(names) > 1 {
 		subject = fmt.Sprintf("%d dependencies are %s", len(names), what)
 	}
-	message := subject + ": " + strings.Join(details, "; ")
-	if len(message) <= maxMessage {
+	if message := subject + ": " + strings.Join(details, "; "); len(message) <= maxMessage {
 		return message
 	}
-	slices.Sort(names)
-	return subject + "; see status.dependencies: " + strings.Join(slices.Compact(names), ", ")
+	return fit(subject+"; see status.dependencies: ", names, ", ", "")
 }
 
 // maxMessage is how long a condition's message may be, in bytes.
 const maxMessage = 1024
+
+// fit joins as many of texts between head and tail as a message has room for, one at
+// least, and says how many more there are.
+func fit(head string, texts []string, separator, tail string) string {
+	if message := head + strings.Join(texts, separator) + tail; len(message) <= maxMessage {
+		return message
+	}
+	room := maxMessage - len(head) - len(tail) - len(" and 99999 more")
+	shown := max(1, slices.IndexFunc(texts, func(text string) bool {
+		room -= len(text) + len(separator)
+		return room < 0
+	}))
+	return fmt.Sprintf("%s%s and %d more%s", head, strings.Join(texts[:shown], separator), len(texts)-shown, tail)
+}
 
 // conflict is the failure of demands that contradict each other: a group of which
 // none can be left out.
@@ -93,8 +109,8 @@ func (q *inquiry) conflict(ctx context.Context, p problem, core []extension.Dema
 			Demand: demand, State: extension.DependencyIsConflict, Message: "cannot be met together with the others that conflict",
 		})
 	}
-	f.fault = extension.NewFault(extension.DependencyConflict,
-		"no versions of the dependencies go together: %s; change one of these ranges, or publish a version that fits", inWords(p.root.Key, core))
+	f.fault = extension.NewFault(extension.DependencyConflict, "%s", fit("no versions of the dependencies go together: ",
+		inWords(p.root.Key, core), "; ", "; change one of these ranges, or publish a version that fits"))
 	return f
 }
 
@@ -102,8 +118,7 @@ func (q *inquiry) conflict(ctx context.Context, p problem, core []extension.Dema
 // one without which there would be a solution; only where that takes too many steps
 // some are kept unseen.
 func (q *inquiry) minimise(ctx context.Context, p problem, core []extension.Demand) ([]extension.Demand, error) {
-	steps := maxSteps
-	p.steps = &steps
+	p.steps = q.aside
 	for needed := 0; needed < len(core); {
 		p.only = map[extension.Demand]bool{}
 		for i, demand := range core {
@@ -118,8 +133,8 @@ func (q *inquiry) minimise(ctx context.Context, p problem, core []extension.Dema
 		case answer.chosen != nil:
 			needed++
 		default:
-			known := core[:needed:needed]
-			core = append(known, slices.DeleteFunc(answer.core, func(d extension.Demand) bool { return slices.Contains(known, d) })...)
+			known := core[:needed]
+			core = slices.Concat(known, slices.DeleteFunc(answer.core, func(d extension.Demand) bool { return slices.Contains(known, d) }))
 		}
 	}
 	return core, nil
@@ -127,7 +142,7 @@ func (q *inquiry) minimise(ctx context.Context, p problem, core []extension.Dema
 
 // inWords tells who demands what, the root first; versions of one name that demand
 // the same are told together.
-func inWords(root extension.Key, core []extension.Demand) string {
+func inWords(root extension.Key, core []extension.Demand) []string {
 	core = slices.Clone(core)
 	slices.SortStableFunc(core, func(a, b extension.Demand) int {
 		switch {
@@ -159,5 +174,5 @@ func inWords(root extension.Key, core []extension.Demand) string {
 		}
 		texts = append(texts, fmt.Sprintf("%s %s %s %s", w.by, extension.FormatVersions(versions[w], 5), verb, w.Dependency))
 	}
-	return strings.Join(texts, "; ")
+	return texts
 }

@@ -32,6 +32,7 @@ type refusal struct {
 type index struct {
 	source      source
 	names       map[id]*shelf
+	needs       map[extension.Key][]extension.Dependency
 	constraints map[string]extension.Constraint
 }
 
@@ -43,7 +44,9 @@ type shelf struct {
 }
 
 func newIndex(s source) *index {
-	return &index{source: s, names: map[id]*shelf{}, constraints: map[string]extension.Constraint{}}
+	return &index{
+		source: s, names: map[id]*shelf{}, needs: map[extension.Key][]extension.Dependency{}, constraints: map[string]extension.Constraint{},
+	}
 }
 
 func newShelf(versions []string) *shelf {
@@ -66,8 +69,24 @@ func (x *index) shelf(ctx context.Context, who id) (*shelf, error) {
 // dependencies of a version; one that is broken has none, so that it is chosen as
 // its version deserves and its own trouble is told.
 func (x *index) dependencies(ctx context.Context, key extension.Key) ([]extension.Dependency, error) {
+	if needs, known := x.needs[key]; known {
+		return needs, nil
+	}
 	m, _, err := x.source.member(ctx, key)
-	return m.Metadata.Dependencies, err
+	if err != nil {
+		return nil, err
+	}
+	needs := dependenciesOf(m)
+	x.needs[key] = needs
+	return needs, nil
+}
+
+// dependenciesOf lists what a member depends on by type and name: the order in which a
+// manifest has them means nothing.
+func dependenciesOf(m extension.Member) []extension.Dependency {
+	return slices.SortedFunc(slices.Values(m.Metadata.Dependencies), func(a, b extension.Dependency) int {
+		return compareIDs(wanted(a), wanted(b))
+	})
 }
 
 // fits are the versions of a shelf that a constraint accepts.

@@ -5,7 +5,6 @@ package resolve
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -40,7 +39,12 @@ func (p *peers) of(ctx context.Context, who id) ([]Peer, error) {
 	return list, nil
 }
 
+// versions that peers are Ready with. Those of the root are what its catalogs have: no
+// peer stands for it, and it does not wait for itself.
 func (p *peers) versions(ctx context.Context, who id) ([]string, error) {
+	if p.isRoot(who) {
+		return p.catalogs.versions(ctx, who)
+	}
 	list, err := p.of(ctx, who)
 	if err != nil {
 		return nil, err
@@ -100,7 +104,11 @@ func (p *peers) recall(ctx context.Context, peer Peer) (extension.Member, bool, 
 }
 
 func (p *peers) unmet(ctx context.Context, demand extension.Demand) (refusal, error) {
-	list, err := p.of(ctx, wanted(demand.Dependency))
+	who := wanted(demand.Dependency)
+	if p.isRoot(who) {
+		return p.catalogs.unmet(ctx, demand)
+	}
+	list, err := p.of(ctx, who)
 	if err != nil {
 		return refusal{}, err
 	}
@@ -124,51 +132,4 @@ func (p *peers) unmet(ctx context.Context, demand extension.Demand) (refusal, er
 		text += "; change its spec.version"
 	}
 	return refusal{state: extension.DependencyIsNotReady, message: text, passing: passing}, nil
-}
-
-// foreseeCycle finds a ring in which everybody would wait for the next for ever: one
-// of what the Extensions of the namespace ask for, Ready or not. The error is nil
-// where there is none.
-func (q *inquiry) foreseeCycle(ctx context.Context, root extension.Member) error {
-	seekers, ok := q.index.source.(*peers)
-	if !ok {
-		return nil
-	}
-	steps := maxSteps
-	x := newIndex(&prospects{catalogs: q.catalogs, peers: seekers})
-	answer, err := q.solver.solve(ctx, problem{root: root, index: x, lenient: true, steps: &steps})
-	if err != nil || answer.chosen == nil {
-		return ctx.Err() // what cannot be foreseen is no cycle; what was asked wakes whoever waits
-	}
-	chosen, err := q.gather(ctx, x, root, answer.chosen)
-	if err != nil {
-		return ctx.Err()
-	}
-	var fault *extension.Fault
-	if _, err := chosen.ordered(); errors.As(err, &fault) {
-		q.res.Root, q.res.Dependencies = root, chosen.requirements
-		return fault
-	}
-	return nil
-}
-
-// prospects are the source of what peers may come to have: the versions of the
-// catalogs that one of them asks for.
-type prospects struct {
-	*catalogs
-	peers *peers
-}
-
-func (p *prospects) versions(ctx context.Context, who id) ([]string, error) {
-	list, err := p.peers.of(ctx, who)
-	if err != nil || len(list) == 0 {
-		return nil, err
-	}
-	versions, err := p.catalogs.versions(ctx, who)
-	return slices.DeleteFunc(versions, func(version string) bool {
-		return !slices.ContainsFunc(list, func(peer Peer) bool {
-			c, err := extension.ParseConstraint(peer.Wants)
-			return err == nil && c.Accepts(version)
-		})
-	}), err
 }

@@ -75,7 +75,7 @@ func (q *inquiry) gather(ctx context.Context, x *index, root extension.Member, k
 		byName[idOf(key)] = m.member
 	}
 	for _, m := range s.members {
-		for _, dependency := range m.member.Metadata.Dependencies {
+		for _, dependency := range dependenciesOf(m.member) {
 			r := extension.Requirement{Demand: extension.Demand{By: m.member.Key, Dependency: dependency}}
 			if err := x.meet(ctx, &r, byName[wanted(dependency)]); err != nil {
 				return nil, err

@@ -7,8 +7,10 @@
 //	candidates.go             which version of what was asked for
 //	catalogs.go, peers.go     where the versions of dependencies come from
 //	solver.go, backtrack.go   which of them go together
+//	lesson.go                 what a search does not try twice
 //	plan.go                   what was chosen, in load order; broken ones and cycles
 //	impossible.go             why nothing goes together
+//	foresight.go              whether peers would wait for each other
 package resolve
 
 import (
@@ -105,8 +107,8 @@ func (r *Resolver) Resolve(ctx context.Context, req Request) (extension.Resoluti
 	if err != nil {
 		return extension.Resolution{}, err
 	}
-	steps := maxSteps
-	q := &inquiry{Resolver: r, req: req, steps: &steps}
+	steps, aside := maxSteps, maxSteps
+	q := &inquiry{Resolver: r, req: req, steps: &steps, aside: &aside}
 	q.catalogs = newCatalogs(q)
 	q.index = newIndex(q.catalogs)
 	if req.Policy == Require {
@@ -125,8 +127,12 @@ type inquiry struct {
 	catalogs *catalogs
 	// index of the dependencies.
 	index *index
-	steps *int
+	// steps are left for choosing, aside for saying better why nothing was chosen.
+	steps, aside *int
 }
+
+// isRoot tells whether a name is that of what was asked for.
+func (q *inquiry) isRoot(who id) bool { return who == id{q.req.Ref.Type, q.req.Ref.Name} }
 
 // consult notes a question before it is asked, so that no change of its answer is missed.
 func (q *inquiry) consult(c extension.Consulted) {
