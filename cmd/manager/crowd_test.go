@@ -50,7 +50,7 @@ func BenchmarkCrowd(b *testing.B) {
 			w.gather(c.module)
 		}
 		w.start()
-		time.Sleep(3 * time.Second) // the library is read, and the crowd is at it
+		time.Sleep(12 * time.Second) // the library is read, and all of the crowd was begun
 		all := w.timeToReady(home)
 		b.ReportMetric(all.Seconds()*1000, c.name+"-ms")
 		if alone == 0 {

@@ -132,7 +132,7 @@ var _ = Describe("writing the status", func() {
 		w.becomes("etcd", "False Loading Reconciling")
 		Eventually(func() string { return w.verdict("etcd") }, 30*time.Second).Should(Equal(ready))
 		Expect(w.writes.Load()).To(BeEquivalentTo(2))
-		Expect(w.events("etcd")).To(HaveLen(1))
+		Eventually(func() []string { return w.events("etcd") }).Should(HaveLen(1))
 	})
 
 	It("is silent over a restart, and runs no nu", func() {
