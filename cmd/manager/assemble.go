@@ -26,6 +26,8 @@ type parts struct {
 	libraries []*catalog.Library
 	loader    *load.Loader
 	wakes     *controller.Wakes
+	// observers are told of loads and verdicts.
+	observers observers
 }
 
 // assemble builds every part and adds what runs to mgr.
@@ -43,7 +45,7 @@ func assemble(ctx context.Context, mgr ctrl.Manager, s config.Settings) (*parts,
 		Nushell: s.NushellPath, Provisioning: s.ProvisioningPath, Sandbox: box, Limits: sandbox.DefaultLimits(),
 	})
 	p.loader, err = load.New(load.Options{
-		Runner: p.runner, Store: copies, CacheSize: s.CacheSize, Slots: s.LoadSlots,
+		Runner: p.runner, Observer: p.observers, Store: copies, CacheSize: s.CacheSize, Slots: s.LoadSlots,
 		Timeout: s.LoadTimeout, Log: ctrl.Log.WithName("load"), Now: time.Now,
 	})
 	if err != nil {

@@ -51,6 +51,7 @@ func (p *parts) reconciler(mgr ctrl.Manager) *controller.Reconciler {
 		Recorder: mgr.GetEventRecorder("extension-operator"),
 		Resolver: resolve.New(controller.Peers{Reader: mgr.GetClient()}, catalogs...),
 		Loader:   p.loader,
+		Observer: p.observers,
 		Wakes:    p.wakes,
 		Synced:   p.synced,
 		Now:      time.Now,

@@ -116,15 +116,21 @@ func (a *attempt) rest() bool {
 	return remaining > 0
 }
 
-// question is what resolve is asked. What is loaded is a floor: only a change of
-// the spec or a reload token lowers a version.
-func (a *attempt) question(refresh bool) resolve.Request {
+// ref is what the object asks for.
+func (a *attempt) ref() extension.Ref {
 	spec := a.ext.Spec
 	ref := extension.Ref{Type: extension.Type(spec.Type), Name: spec.Name, Constraint: spec.Version}
 	if spec.CatalogRef != nil {
 		ref.Catalog = spec.CatalogRef.Name
 	}
-	req := resolve.Request{Ref: ref, Namespace: a.ext.Namespace, Policy: resolve.Policy(spec.DependencyPolicy), Refresh: refresh}
+	return ref
+}
+
+// question is what resolve is asked. What is loaded is a floor: only a change of
+// the spec or a reload token lowers a version.
+func (a *attempt) question(refresh bool) resolve.Request {
+	spec := a.ext.Spec
+	req := resolve.Request{Ref: a.ref(), Namespace: a.ext.Namespace, Policy: resolve.Policy(spec.DependencyPolicy), Refresh: refresh}
 	last, loaded := a.ext.Status.LastAttempted, a.ext.Status.Version
 	if a.token != "" || loaded == "" || last == nil || last.Generation != a.ext.Generation {
 		return req

@@ -80,6 +80,7 @@ func (r *Reconciler) write(ctx context.Context, a *attempt, desired api.Extensio
 	if event, worth := status.Transition(a.ext.Status, desired); worth {
 		r.Recorder.Eventf(a.ext, nil, event.Type, event.Reason, "Load", "%s", event.Message)
 	}
+	r.report(a, desired, a.outcome.Fault)
 	return true, nil
 }
 
@@ -107,12 +108,17 @@ func (r *Reconciler) writeRefused(ctx context.Context, a *attempt, refused error
 	if equality.Semantic.DeepEqual(a.ext.Status, updated.Status) {
 		return true, nil
 	}
-	err := client.IgnoreNotFound(r.patch(ctx, a, updated))
-	if apierrors.IsConflict(err) {
+	minimal := updated.Status // a patch reads the answer into updated
+	err := r.patch(ctx, a, updated)
+	switch {
+	case err == nil:
+	case apierrors.IsConflict(err):
 		return false, nil
-	}
-	if err != nil {
+	case apierrors.IsNotFound(err):
+		return true, nil
+	default:
 		return false, fmt.Errorf("write minimal status: %w", err)
 	}
+	r.report(a, minimal, extension.NewTransientFault(extension.InternalError, refused, "the API server refused the status"))
 	return true, nil
 }

@@ -37,6 +37,7 @@ type Options struct {
 	Recorder events.EventRecorder
 	Resolver Resolver
 	Loader   Loader
+	Observer Observer
 	Wakes    *Wakes
 	// Synced is when the oldest of the catalogs was last read whole.
 	Synced func() time.Time
@@ -171,7 +172,7 @@ func (r *Reconciler) load(a *attempt) {
 func (r *Reconciler) ask(a *attempt) *waiting {
 	w := &waiting{input: a.outcome.InputDigest, token: a.token, since: a.outcome.Now}
 	w.flight = r.Loader.Load(load.Request{
-		Plan: a.outcome.Resolution.Plan, InputDigest: w.input, Namespace: a.ext.Namespace,
+		Plan: a.outcome.Resolution.Plan, InputDigest: w.input, Namespace: a.ext.Namespace, Extension: a.ext.Name,
 		Fresh: a.token != "" && a.ext.Status.LastAttempted != nil,
 	}, func() { r.Wakes.requeue(a.key) })
 	a.rec.waiting = w

@@ -110,6 +110,25 @@ func (n *fakeNu) ran() int {
 	return n.runs
 }
 
+// witness keeps what an Observer is told.
+type witness struct {
+	mu                sync.Mutex
+	loads             []extension.LoadRecord
+	reloaded, refused []extension.VerdictRecord
+}
+
+func (w *witness) Loaded(r extension.LoadRecord) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.loads = append(w.loads, r)
+}
+
+func (w *witness) Cleared(extension.ClearRecord) {}
+
+func (w *witness) Reloaded(r extension.VerdictRecord) { w.reloaded = append(w.reloaded, r) }
+
+func (w *witness) Refused(r extension.VerdictRecord) { w.refused = append(w.refused, r) }
+
 // rig is one object, n/e, and the controller around it.
 type rig struct {
 	*GomegaWithT
@@ -117,6 +136,7 @@ type rig struct {
 	client     client.Client
 	shelf      *shelf
 	nu         *fakeNu
+	witness    *witness
 	queue      workqueue.TypedRateLimitingInterface[reconcile.Request]
 	now        time.Time
 	synced     time.Time
@@ -129,7 +149,7 @@ type rig struct {
 // newRig offers versions of 1.0.0 and 2.0.0 to an object that follows the newest.
 func newRig(t *testing.T, versions ...string) *rig {
 	t.Helper()
-	g := &rig{GomegaWithT: NewWithT(t), nu: &fakeNu{}, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	g := &rig{GomegaWithT: NewWithT(t), nu: &fakeNu{}, witness: &witness{}, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 	g.synced = g.now.Add(time.Hour)
 	copies, err := store.Open(t.TempDir())
 	g.Expect(err).NotTo(HaveOccurred())
@@ -138,7 +158,7 @@ func newRig(t *testing.T, versions ...string) *rig {
 		g.shelf.members[version] = member(t, g, copies, version)
 	}
 	loader, err := load.New(load.Options{
-		Runner: g.nu, Store: copies, CacheSize: 8, Slots: 4, Timeout: time.Minute, Log: logr.Discard(), Now: time.Now,
+		Runner: g.nu, Observer: g.witness, Store: copies, CacheSize: 8, Slots: 4, Timeout: time.Minute, Log: logr.Discard(), Now: time.Now,
 	})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.end(t, loader)
@@ -184,7 +204,7 @@ func (g *rig) build(loader *load.Loader) {
 	wakes := NewWakes()
 	g.Expect(wakes.Start(context.Background(), g.queue)).To(Succeed())
 	g.reconciler = New(Options{
-		Client: g.client, Recorder: events.NewFakeRecorder(100), Resolver: resolve.New(nil, g.shelf), Loader: loader,
+		Client: g.client, Recorder: events.NewFakeRecorder(100), Resolver: resolve.New(nil, g.shelf), Loader: loader, Observer: g.witness,
 		Wakes: wakes, Synced: func() time.Time { return g.synced }, Now: g.clock,
 	})
 }

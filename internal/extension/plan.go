@@ -153,4 +153,16 @@ type Checked struct {
 	Toolchain   Toolchain
 	Hooks       []string
 	Enforcement Enforcement
+	Process     Process
+}
+
+// Process is the process that a load is made by, for the record.
+type Process struct {
+	// Argv is what it was started with, the program's text in it replaced by its
+	// digest; empty where none was to be started.
+	Argv []string
+	// ExitCode is -1 where a signal ended it or it did not start.
+	ExitCode int
+	// CPU is its user and system time.
+	CPU time.Duration
 }

@@ -52,7 +52,8 @@ func divide(req Request, tools extension.Toolchain) []*task {
 	of := make(map[extension.Key]*task, len(parts))
 	for _, part := range parts[:len(parts)-1] {
 		t := &task{done: make(chan struct{}), Request: Request{
-			Plan: part, InputDigest: inputDigest(part, tools), Namespace: req.Namespace, Fresh: req.Fresh,
+			Plan: part, InputDigest: inputDigest(part, tools), Fresh: req.Fresh,
+			Namespace: req.Namespace, Extension: req.Extension, dependent: req.Plan.Root().Key,
 		}}
 		for _, m := range part.Members[:len(part.Members)-1] {
 			t.before = append(t.before, of[m.Key])

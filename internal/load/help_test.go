@@ -6,7 +6,9 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -57,9 +59,36 @@ func hang(ctx context.Context, _ string, _ extension.Plan) (extension.Checked, e
 	return extension.Checked{}, ctx.Err()
 }
 
+// witness keeps what an Observer is told.
+type witness struct {
+	mu    sync.Mutex
+	loads []extension.LoadRecord
+	clear []extension.ClearRecord
+}
+
+func (w *witness) Loaded(r extension.LoadRecord) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.loads = append(w.loads, r)
+}
+
+func (w *witness) Cleared(r extension.ClearRecord) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.clear = append(w.clear, r)
+}
+
+// seen are the records of loads so far.
+func (w *witness) seen() []extension.LoadRecord {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.loads)
+}
+
 // bench is a Loader on a real store in a folder of its own.
 type bench struct {
 	*load.Loader
+	*witness
 	nu    *fakeNu
 	dir   string
 	store *store.Store
@@ -69,14 +98,14 @@ type bench struct {
 // newBench makes a Loader of 4 slots and a minute; change adjusts its options.
 func newBench(tb testing.TB, change func(*load.Options)) *bench {
 	tb.Helper()
-	b := &bench{nu: &fakeNu{}, dir: tb.TempDir(), tb: tb}
+	b := &bench{nu: &fakeNu{}, witness: &witness{}, dir: tb.TempDir(), tb: tb}
 	var err error
 	if b.store, err = store.Open(b.dir); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = b.store.Close() })
 	opts := load.Options{
-		Runner: b.nu, Store: b.store, CacheSize: 8, Slots: 4, Timeout: time.Minute, Log: logr.Discard(), Now: time.Now,
+		Runner: b.nu, Observer: b.witness, Store: b.store, CacheSize: 8, Slots: 4, Timeout: time.Minute, Log: logr.Discard(), Now: time.Now,
 	}
 	if change != nil {
 		change(&opts)

@@ -7,7 +7,6 @@ package load
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,15 +24,24 @@ type Runner interface {
 	Toolchain(ctx context.Context) (extension.Toolchain, error)
 	// Check has nu parse and type-check the root of plan, whose members lie in
 	// stage as <type>/<name>. Failures are Faults or the context's error; beside
-	// a terminal one, too, it tells the toolchain that was used. With yielding, other
-	// processes go first where there is not time for all.
+	// one, too, it tells the toolchain and the process, as far as it came. With yielding,
+	// other processes go first where there is not time for all.
 	Check(ctx context.Context, stage string, plan extension.Plan, yielding bool) (extension.Checked, error)
+}
+
+// Observer is told what was done. It must not make anybody wait.
+type Observer interface {
+	// Loaded is told of each load that was carried out, good or not.
+	Loaded(record extension.LoadRecord)
+	// Cleared is told that the memory was cleared.
+	Cleared(record extension.ClearRecord)
 }
 
 // Options of a Loader; every field is required.
 type Options struct {
-	Runner Runner
-	Store  *store.Store
+	Runner   Runner
+	Observer Observer
+	Store    *store.Store
 	// CacheSize is how many outcomes are remembered.
 	CacheSize int
 	// Slots is how many loads may run at once.
@@ -102,7 +110,11 @@ func (l *Loader) enter() bool {
 func (l *Loader) NeedLeaderElection() bool { return false }
 
 // Clear forgets what is remembered and returns how many outcomes that were.
-func (l *Loader) Clear() int { return l.memo.Clear() }
+func (l *Loader) Clear() int {
+	entries := l.memo.Clear()
+	l.opts.Observer.Cleared(extension.ClearRecord{Entries: entries, At: l.opts.Now()})
+	return entries
+}
 
 // Stats counts since the start of the process.
 type Stats struct {
@@ -124,8 +136,13 @@ type Request struct {
 	InputDigest extension.Digest
 	// Namespace that the load is charged to.
 	Namespace string
+	// Extension is the name of the one in Namespace that asks.
+	Extension string
 	// Fresh runs nu even when the outcome is remembered.
 	Fresh bool
+
+	// dependent is the root of the plan that this one is a part of, if it is.
+	dependent extension.Key
 }
 
 // Load returns at once. The Flight has ended already when the outcome was
@@ -184,10 +201,10 @@ func (l *Loader) run(req Request) outcome {
 	ctx, cancel := context.WithTimeout(l.ctx, l.opts.Timeout)
 	defer cancel()
 	l.runs.Add(1)
-	started := l.opts.Now()
-	loaded, err := l.check(ctx, req, crowded)
+	began := l.opts.Now()
+	loaded, checked, err := l.check(ctx, req, crowded)
 	err = l.timeout(err, req)
-	l.record(req, loaded, err, l.opts.Now().Sub(started))
+	l.report(req, checked, err, began)
 	return outcome{loaded: loaded, err: err}
 }
 
@@ -201,10 +218,11 @@ func (l *Loader) timeout(err error, req Request) error {
 		"loading %s did not end within %s; look at the load of the machine, or raise --load-timeout", req.Plan.Root().Key, l.opts.Timeout)
 }
 
-func (l *Loader) check(ctx context.Context, req Request, crowded bool) (*extension.Loaded, error) {
+// check loads req; what the Runner said comes also beside an error.
+func (l *Loader) check(ctx context.Context, req Request, crowded bool) (*extension.Loaded, extension.Checked, error) {
 	stage, err := l.opts.Store.Stage(ctx, req.Plan.Members)
 	if err != nil {
-		return nil, err
+		return nil, extension.Checked{}, err
 	}
 	defer func() {
 		if err := stage.Remove(); err != nil {
@@ -213,26 +231,15 @@ func (l *Loader) check(ctx context.Context, req Request, crowded bool) (*extensi
 	}()
 	checked, err := l.opts.Runner.Check(ctx, stage.Dir(), req.Plan, crowded)
 	if remember(outcome{err: err}) && inputDigest(req.Plan, checked.Toolchain) != req.InputDigest {
-		return nil, extension.NewTransientFault(extension.LoadFailed, err,
+		return nil, checked, extension.NewTransientFault(extension.LoadFailed, err,
 			"Nushell or the loading program was replaced meanwhile; it is tried again")
 	}
 	if err != nil {
-		return nil, err
+		return nil, checked, err
 	}
 	root := req.Plan.Root()
 	return &extension.Loaded{
 		Key: root.Key, InputDigest: req.InputDigest, Metadata: root.Metadata,
 		Hooks: checked.Hooks, Enforcement: checked.Enforcement, At: l.opts.Now(),
-	}, nil
-}
-
-func (l *Loader) record(req Request, loaded *extension.Loaded, err error, took time.Duration) {
-	log := l.opts.Log.WithValues("key", req.Plan.Root().Key.String(), "digest", req.Plan.Root().Digest,
-		"inputDigest", req.InputDigest, "namespace", req.Namespace, "duration", took.String())
-	if loaded != nil {
-		log.Info("Extension loaded", "hooks", loaded.Hooks, "sandbox", loaded.Enforcement.Level)
-		return
-	}
-	fault := extension.AsFault(err)
-	log.Info("Load failed", "reason", fault.Code, "error", fault.Message, "cause", fmt.Sprint(fault.Cause))
+	}, checked, nil
 }

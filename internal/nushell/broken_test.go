@@ -12,6 +12,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"provisioning.dev/extension-operator/internal/extension"
+	"provisioning.dev/extension-operator/internal/sandbox"
 )
 
 const (
@@ -126,7 +127,10 @@ func TestBrokenExtensionsSayWhatIsWrong(t *testing.T) {
 			g.Expect(fault.Cause.Error()).NotTo(ContainSubstring("SECRET"))
 			toolchain, err := runner.Toolchain(t.Context())
 			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(checked).To(Equal(extension.Checked{Toolchain: toolchain}))
+			g.Expect(checked.Toolchain).To(Equal(toolchain))
+			g.Expect(checked.Hooks).To(BeNil())
+			g.Expect(checked.Process.ExitCode).To(BeNumerically(">", 0))
+			g.Expect(checked.Enforcement.Level).To(BeElementOf(sandbox.LevelPartial, sandbox.LevelEnforced))
 
 			_, again := runner.Check(t.Context(), s.stage, s.plan, false)
 			g.Expect(again).To(MatchError(fault.Message), "the message is the same each time")

@@ -86,6 +86,22 @@ func TestGoodExtensionsLoad(t *testing.T) {
 	}
 }
 
+func TestTheRecordOfAProcessTellsTheProgramByItsDigest(t *testing.T) {
+	g := NewWithT(t)
+	s := stage(t, t.TempDir(), files{"mod.nu": install}, nil)
+	runner := sharedRunner(t)
+	checked, err := runner.Check(t.Context(), s.stage, s.plan, false)
+	g.Expect(err).NotTo(HaveOccurred())
+	toolchain, err := runner.Toolchain(t.Context())
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(checked.Process.Argv).To(Equal([]string{
+		runner.options.Nushell, "--no-config-file", "--no-std-lib", "--no-history", "--error-style", "plain", "-c",
+		"<program " + string(toolchain.Program) + ">",
+	}))
+	g.Expect(checked.Process.ExitCode).To(BeZero())
+	g.Expect(checked.Process.CPU).To(BeNumerically(">", 0))
+}
+
 // A file that would appear proves that code runs; the same code in the loading program shows that it would.
 func TestNoCodeOfTheExtensionRuns(t *testing.T) {
 	g := NewWithT(t)

@@ -55,8 +55,8 @@ type load struct {
 
 // Check has nu parse and type-check the module of the plan's root and tells which hooks it offers. The stage, an absolute
 // path, holds <type>/<name>/ for every member. Every error is a Fault; the end of ctx is behind it where that ended the load
-// (errors.Is), and the sandbox's error or nu's standard error where there is one. The toolchain that was used comes also
-// beside a Fault, where the load came so far. With yielding, other processes go first where there is not time for all.
+// (errors.Is), and the sandbox's error or nu's standard error where there is one. All but the hooks comes also
+// beside a Fault, as far as the load came. With yielding, other processes go first where there is not time for all.
 func (r *Runner) Check(ctx context.Context, stage string, plan extension.Plan, yielding bool) (extension.Checked, error) {
 	l, err := r.prepare(ctx, stage, plan)
 	if err != nil {
@@ -64,7 +64,9 @@ func (r *Runner) Check(ctx context.Context, stage string, plan extension.Plan, y
 	}
 	l.yielding = yielding
 	checked := extension.Checked{Toolchain: l.tools.toolchain}
-	result, err := r.options.Sandbox.Run(ctx, l.command("-c", l.prelude+l.tools.program), r.options.Limits)
+	command := l.command("-c", l.prelude+l.tools.program)
+	result, err := r.options.Sandbox.Run(ctx, command, r.options.Limits)
+	checked.Enforcement, checked.Process = enforcement(result.Report), l.process(command, result)
 	if err != nil {
 		return checked, l.processFault(err)
 	}
@@ -75,7 +77,7 @@ func (r *Runner) Check(ctx context.Context, stage string, plan extension.Plan, y
 	if err != nil {
 		return checked, err
 	}
-	checked.Hooks, checked.Enforcement = a.hooks, enforcement(result.Report)
+	checked.Hooks = a.hooks
 	return checked, nil
 }
 
@@ -127,6 +129,13 @@ func (l *load) command(args ...string) sandbox.Command {
 
 		Yielding: l.yielding,
 	}
+}
+
+// process tells of the process of the loading program, whose text, the last argument, is as long as it is well known.
+func (l *load) process(c sandbox.Command, result sandbox.Result) extension.Process {
+	argv := append([]string{c.Path}, c.Args...)
+	argv[len(argv)-1] = fmt.Sprintf("<program %s>", l.tools.toolchain.Program)
+	return extension.Process{Argv: argv, ExitCode: result.ExitCode, CPU: result.CPU}
 }
 
 // read makes the answer of a process that exited by itself, or the Fault that it is.
