@@ -41,6 +41,9 @@ func assemble(ctx context.Context, mgr ctrl.Manager, s config.Settings) (*parts,
 		return nil, err
 	}
 	p := &parts{copies: copies}
+	if err := p.addAudit(mgr, s); err != nil {
+		return nil, err
+	}
 	p.runner = nushell.New(nushell.Options{
 		Nushell: s.NushellPath, Provisioning: s.ProvisioningPath, Sandbox: box, Limits: sandbox.DefaultLimits(),
 	})

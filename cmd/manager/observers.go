@@ -3,6 +3,13 @@
 package main
 
 import (
+	"fmt"
+	"time"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"provisioning.dev/extension-operator/internal/audit"
+	"provisioning.dev/extension-operator/internal/config"
 	"provisioning.dev/extension-operator/internal/controller"
 	"provisioning.dev/extension-operator/internal/extension"
 	"provisioning.dev/extension-operator/internal/load"
@@ -41,4 +48,24 @@ func (all observers) Refused(record extension.VerdictRecord) {
 	for _, one := range all {
 		one.Refused(record)
 	}
+}
+
+// auditQueue is how many events may wait for the disk; each takes some 2 KiB.
+const auditQueue = 1024
+
+// addAudit has the audit log, if one is wanted, told of what is done.
+func (p *parts) addAudit(mgr ctrl.Manager, s config.Settings) error {
+	if s.AuditLog == "" {
+		return nil
+	}
+	out, err := audit.Open(s.AuditLog, s.AuditLogMaxSize, s.AuditLogMaxBackups)
+	if err != nil {
+		return fmt.Errorf("open --audit-log: %w", err)
+	}
+	log := audit.New(audit.Options{Out: out, Queue: auditQueue, Log: ctrl.Log.WithName("audit"), Now: time.Now})
+	p.observers = append(p.observers, log)
+	if err := mgr.Add(log); err != nil {
+		return fmt.Errorf("add the audit log: %w", err)
+	}
+	return nil
 }

@@ -31,8 +31,15 @@ func program() string {
 // spawn runs the shipped program for a world.
 func (w *world) spawn(more ...string) (*exec.Cmd, *gbytes.Buffer) {
 	GinkgoHelper()
+	return w.spawnWith(func(string) {}, more...)
+}
+
+// spawnWith runs it with a kubeconfig that was changed, its standard output kept in a buffer too.
+func (w *world) spawnWith(change func(kubeconfig string), more ...string) (*exec.Cmd, *gbytes.Buffer) {
+	GinkgoHelper()
 	kubeconfig := filepath.Join(GinkgoT().TempDir(), "kubeconfig")
 	Expect(env.WriteKubeconfig(kubeconfig, asManager)).To(Succeed())
+	change(kubeconfig)
 	cmd, err := env.Command(program(), append([]string{
 		"--kubeconfig", kubeconfig, "--library", w.catalogDir, "--nushell-path", w.settings.NushellPath,
 		"--provisioning-path", w.settings.ProvisioningPath, "--sandbox-path", helper, "--cache-dir", w.settings.CacheDir,
@@ -40,7 +47,7 @@ func (w *world) spawn(more ...string) (*exec.Cmd, *gbytes.Buffer) {
 	}, more...)...)
 	Expect(err).NotTo(HaveOccurred())
 	log := gbytes.NewBuffer()
-	cmd.Stderr = log
+	cmd.Stdout, cmd.Stderr = gbytes.NewBuffer(), log
 	Expect(cmd.Start()).To(Succeed())
 	DeferCleanup(func() {
 		_ = cmd.Process.Kill() // it may have ended already

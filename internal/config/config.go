@@ -42,7 +42,15 @@ type Settings struct {
 
 	LogLevel  string
 	LogFormat string
+
+	// AuditLog is a file, or - for standard output; empty for none. Sizes are in MiB.
+	AuditLog           string
+	AuditLogMaxSize    int
+	AuditLogMaxBackups int
 }
+
+// stdout stands for standard output where a file may be named.
+const stdout = "-"
 
 // Default returns the settings of a manager that is given none: those of its
 // image, where nu, the CLI and the library lie in fixed places.
@@ -65,6 +73,8 @@ func Default() Settings {
 		GracePeriod:        20 * time.Second,
 		LogLevel:           "info",
 		LogFormat:          "json",
+		AuditLogMaxSize:    100,
+		AuditLogMaxBackups: 5,
 	}
 }
 
@@ -117,6 +127,8 @@ func (s Settings) Validate() error {
 		atLeast("--cache-size", s.CacheSize, 1),
 		atLeast("--load-slots", s.LoadSlots, 1),
 		atLeast("--workers", s.Workers, 1),
+		atLeast("--audit-log-max-size", s.AuditLogMaxSize, 1),
+		atLeast("--audit-log-max-backups", s.AuditLogMaxBackups, 1),
 		oneOf("--log-level", s.LogLevel, "debug", "info", "error"),
 		oneOf("--log-format", s.LogFormat, "json", "text"),
 		named("--cache-dir", s.CacheDir, "a folder that the manager can write"),
@@ -157,6 +169,9 @@ func (s Settings) Absolute() (Settings, error) {
 		if strings.ContainsRune(*program, filepath.Separator) {
 			paths = append(paths, program)
 		}
+	}
+	if s.AuditLog != "" && s.AuditLog != stdout {
+		paths = append(paths, &s.AuditLog)
 	}
 	for _, path := range paths {
 		absolute, err := filepath.Abs(*path)

@@ -26,6 +26,8 @@ func TestValidateNamesTheFlagAndWhatItMayBe(t *testing.T) {
 		"--cache-size is 0; at least 1 is needed":                                        func(s *config.Settings) { s.CacheSize = 0 },
 		"--load-slots is -3; at least 1 is needed":                                       func(s *config.Settings) { s.LoadSlots = -3 },
 		"--workers is 0; at least 1 is needed":                                           func(s *config.Settings) { s.Workers = 0 },
+		"--audit-log-max-size is 0; at least 1 is needed":                                func(s *config.Settings) { s.AuditLogMaxSize = 0 },
+		"--audit-log-max-backups is 0; at least 1 is needed":                             func(s *config.Settings) { s.AuditLogMaxBackups = 0 },
 		`--log-level is "loud"; it can be debug, info, error`:                            func(s *config.Settings) { s.LogLevel = "loud" },
 		`--log-format is ""; it can be json, text`:                                       func(s *config.Settings) { s.LogFormat = "" },
 		"--cache-dir is empty; it must name a folder that the manager can write":         func(s *config.Settings) { s.CacheDir = "" },
@@ -45,6 +47,7 @@ func TestTheLeastThatIsAllowedIsValid(t *testing.T) {
 	s := config.Default()
 	s.LibraryInterval, s.LoadTimeout, s.GracePeriod = 100*time.Millisecond, time.Second, time.Second
 	s.CacheSize, s.LoadSlots, s.Workers = 1, 1, 1
+	s.AuditLogMaxSize, s.AuditLogMaxBackups = 1, 1
 	s.Libraries, s.SandboxPath, s.Kubeconfig = nil, "", ""
 	NewWithT(t).Expect(s.Validate()).To(Succeed())
 }
@@ -107,20 +110,23 @@ func TestAbsolute(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	s := config.Default()
 	s.CacheDir, s.ProvisioningPath, s.NushellPath, s.SandboxPath = "cache", "../nushell", "./nu", "bin/sandbox"
+	s.AuditLog = "audit.log"
 	got, err := s.Absolute()
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(got.CacheDir).To(Equal(filepath.Join(here, "cache")))
 	g.Expect(got.ProvisioningPath).To(Equal(filepath.Join(here, "../nushell")))
 	g.Expect(got.NushellPath).To(Equal(filepath.Join(here, "nu")))
 	g.Expect(got.SandboxPath).To(Equal(filepath.Join(here, "bin/sandbox")))
+	g.Expect(got.AuditLog).To(Equal(filepath.Join(here, "audit.log")))
 	g.Expect(s.CacheDir).To(Equal("cache"), "the original stays")
 
 	s = config.Default()
 	g.Expect(s.Absolute()).To(Equal(s), "what is absolute stays")
 
-	s.NushellPath, s.SandboxPath = "nu", ""
+	s.NushellPath, s.SandboxPath, s.AuditLog = "nu", "", "-"
 	got, err = s.Absolute()
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(got.NushellPath).To(Equal("nu"), "PATH finds it")
 	g.Expect(got.SandboxPath).To(BeEmpty(), "none stays none")
+	g.Expect(got.AuditLog).To(Equal("-"), "standard output is no file")
 }

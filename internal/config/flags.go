@@ -12,6 +12,7 @@ func (s *Settings) Flags() cliflag.NamedFlagSets {
 	s.extensionFlags(&groups)
 	s.loadFlags(&groups)
 	s.managerFlags(&groups)
+	s.auditFlags(&groups)
 	return groups
 }
 
@@ -54,4 +55,13 @@ func (s *Settings) managerFlags(groups *cliflag.NamedFlagSets) {
 	f.DurationVar(&s.GracePeriod, "grace-period", s.GracePeriod, "how long a stop may take; loads under way are ended")
 	f.StringVar(&s.LogLevel, "log-level", s.LogLevel, "debug, info or error")
 	f.StringVar(&s.LogFormat, "log-format", s.LogFormat, "json or text")
+}
+
+func (s *Settings) auditFlags(groups *cliflag.NamedFlagSets) {
+	f := groups.FlagSet("Audit")
+	f.StringVar(&s.AuditLog, "audit-log", s.AuditLog,
+		"file for one line about each load, reload, refusal and cleared cache, or - for standard output; empty for none")
+	f.IntVar(&s.AuditLogMaxSize, "audit-log-max-size", s.AuditLogMaxSize, "MiB after which the file is moved aside")
+	f.IntVar(&s.AuditLogMaxBackups, "audit-log-max-backups", s.AuditLogMaxBackups,
+		"how many files that were moved aside are kept, the oldest going first")
 }

@@ -30,7 +30,7 @@ func TestFlagsAreGrouped(t *testing.T) {
 	g := NewWithT(t)
 	s := config.Default()
 	groups := s.Flags()
-	g.Expect(groups.Order).To(Equal([]string{"Extensions", "Loading", "Manager"}))
+	g.Expect(groups.Order).To(Equal([]string{"Extensions", "Loading", "Manager", "Audit"}))
 
 	var help bytes.Buffer
 	cliflag.PrintSections(&help, groups, 0)
@@ -67,11 +67,13 @@ func TestEverySettingIsBoundToOneFlag(t *testing.T) {
 		NushellPath: "/nu", ProvisioningPath: "/p", SandboxPath: "/s", LoadTimeout: 3 * time.Second, LoadSlots: 9,
 		Kubeconfig: "/k", Workers: 11, LeaderElect: false, LeaderElectionNS: "ns", MetricsBindAddress: ":1",
 		MetricsSecure: false, ProbeBindAddress: ":2", GracePeriod: 4 * time.Second, LogLevel: "debug", LogFormat: "text",
+		AuditLog: "/a", AuditLogMaxSize: 12, AuditLogMaxBackups: 13,
 	}
 	args := strings.Fields("--library a=/srv/a --library /srv/b --library-interval 2m --cache-dir /c --cache-size 7 " +
 		"--nushell-path /nu --provisioning-path /p --sandbox-path /s --load-timeout 3s --load-slots 9 " +
 		"--kubeconfig /k --workers 11 --leader-elect=false --leader-election-namespace ns --metrics-bind-address :1 " +
-		"--metrics-secure=false --health-probe-bind-address :2 --grace-period 4s --log-level debug --log-format text")
+		"--metrics-secure=false --health-probe-bind-address :2 --grace-period 4s --log-level debug --log-format text " +
+		"--audit-log /a --audit-log-max-size 12 --audit-log-max-backups 13")
 	s := config.Default()
 	all := flags(&s)
 	g.Expect(all.Parse(args)).To(Succeed())

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package audit
+
+import (
+	"strconv"
+	"time"
+
+	authnv1 "k8s.io/api/authentication/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
+
+	api "provisioning.dev/extension-operator/api/v1alpha1"
+	"provisioning.dev/extension-operator/internal/extension"
+)
+
+// The verbs; docs/audit.md says what each means.
+const (
+	verbLoad   = "load"
+	verbReload = "reload"
+	verbRefuse = "refuse"
+	verbClear  = "clear"
+	verbLose   = "lose"
+)
+
+const (
+	// operator is the user of every event: nobody else does what they tell of.
+	operator = "extension-operator"
+	// cachePath is the cache's in the REST API, selfPath that of this record itself,
+	// which no API offers. Events want one.
+	cachePath = "/api/v1/extensions/cache"
+	selfPath  = "/audit"
+)
+
+// Loaded records a load.
+func (l *Log) Loaded(r extension.LoadRecord) {
+	e := l.about(verbLoad, r.Asker, r.Began, r.Ended)
+	notes := notes(e.Annotations)
+	notes.member(r.Member, r.InputDigest)
+	notes.process(r.Checked)
+	notes.set("duration", r.Ended.Sub(r.Began).String())
+	conclude(e, r.Fault)
+	l.put(e)
+}
+
+// Reloaded records a reload token that was handled.
+func (l *Log) Reloaded(r extension.VerdictRecord) { l.verdict(verbReload, r) }
+
+// Refused records that an Extension was given up until something changes.
+func (l *Log) Refused(r extension.VerdictRecord) { l.verdict(verbRefuse, r) }
+
+func (l *Log) verdict(verb string, r extension.VerdictRecord) {
+	e := l.about(verb, r.Asker, r.At, r.At)
+	notes := notes(e.Annotations)
+	notes.set("reference", r.Ref.String())
+	notes.set("reload-token", r.Token)
+	notes.member(r.Member, r.InputDigest)
+	conclude(e, r.Fault)
+	l.put(e)
+}
+
+// Cleared records that the cache was cleared.
+func (l *Log) Cleared(r extension.ClearRecord) {
+	e := l.event(verbClear, cachePath, r.At, r.At)
+	notes(e.Annotations).set("entries", strconv.Itoa(r.Entries))
+	notes(e.Annotations).set("outcome", "Cleared")
+	e.ResponseStatus = &metav1.Status{Status: metav1.StatusSuccess, Code: codeGood}
+	l.put(e)
+}
+
+// lostEvents tells how many events no line tells of.
+func (l *Log) lostEvents(lost uint64) *auditv1.Event {
+	now := l.opts.Now()
+	e := l.event(verbLose, selfPath, now, now)
+	number := strconv.FormatUint(lost, 10)
+	notes(e.Annotations).set("lost", number)
+	notes(e.Annotations).set("outcome", "Lost")
+	e.ResponseStatus = &metav1.Status{
+		Status: metav1.StatusFailure, Code: codeLost, Reason: "EventsLost",
+		Message: number + " audit events were lost before this one; the operator's log says why",
+	}
+	return e
+}
+
+// event is what all events have.
+func (l *Log) event(verb, uri string, began, ended time.Time) *auditv1.Event {
+	return &auditv1.Event{
+		TypeMeta:                 metav1.TypeMeta{APIVersion: auditv1.SchemeGroupVersion.String(), Kind: "Event"},
+		Level:                    auditv1.LevelMetadata,
+		AuditID:                  l.newID(),
+		Stage:                    auditv1.StageResponseComplete,
+		RequestURI:               uri,
+		Verb:                     verb,
+		User:                     authnv1.UserInfo{Username: operator},
+		RequestReceivedTimestamp: metav1.NewMicroTime(began),
+		StageTimestamp:           metav1.NewMicroTime(ended),
+		Annotations:              map[string]string{},
+	}
+}
+
+// about is an event of something that was done for an Extension.
+func (l *Log) about(verb string, asker extension.Asker, began, ended time.Time) *auditv1.Event {
+	group := api.GroupVersion
+	uri := "/apis/" + group.String() + "/namespaces/" + asker.Namespace + "/extensions/" + asker.Name
+	e := l.event(verb, uri, began, ended)
+	e.ObjectRef = &auditv1.ObjectReference{
+		Resource: "extensions", Namespace: asker.Namespace, Name: asker.Name, APIGroup: group.Group, APIVersion: group.Version,
+	}
+	by := "extension " + asker.Namespace + "/" + asker.Name
+	if asker.Dependent.Version != "" {
+		by += ", as a dependency of " + asker.Dependent.String()
+	}
+	notes(e.Annotations).set("asked-by", by)
+	return e
+}
+
+// conclude says how it went.
+func conclude(e *auditv1.Event, fault *extension.Fault) {
+	if fault == nil {
+		notes(e.Annotations).set("outcome", api.LoadedReason)
+		e.ResponseStatus = &metav1.Status{Status: metav1.StatusSuccess, Code: codeGood}
+		return
+	}
+	notes(e.Annotations).set("outcome", string(fault.Code))
+	e.ResponseStatus = &metav1.Status{
+		Status: metav1.StatusFailure, Code: codeOf(fault), Reason: metav1.StatusReason(fault.Code),
+		Message: clip(fault.Message, maxText),
+	}
+}
