@@ -5,7 +5,6 @@ package audit
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -202,18 +201,6 @@ func TestADiskThatIsFullToTheEndIsToldInTheLog(t *testing.T) {
 	g.Expect(said.all()[1]).To(And(ContainSubstring("no line of the audit log tells"), ContainSubstring(`"lost"=3`)))
 	g.Expect(out.closed).To(Equal(1))
 }
-
-func TestAnErrorOfClosingIsTold(t *testing.T) {
-	said := &told{}
-	l := New(Options{Out: unclosable{}, Queue: 1, Log: said.logger(), Now: time.Now})
-	NewWithT(t).Expect(l.Start(ended(t))).To(Succeed())
-	NewWithT(t).Expect(said.all()).To(ConsistOf(ContainSubstring("stale file handle")))
-}
-
-type unclosable struct{ bytes.Buffer }
-
-func (unclosable) Write(text []byte) (int, error) { return len(text), nil }
-func (unclosable) Close() error                   { return errors.New("stale file handle") }
 
 func TestManyMayReportAtOnce(t *testing.T) {
 	g := NewWithT(t)

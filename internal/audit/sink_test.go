@@ -4,6 +4,7 @@ package audit
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -86,3 +87,15 @@ func TestAPathWhereNoFileCanBeIsRefusedAtOnce(t *testing.T) {
 		NewWithT(t).Expect(err).To(MatchError(message))
 	}
 }
+
+func TestAnErrorOfClosingIsTold(t *testing.T) {
+	said := &told{}
+	l := New(Options{Out: unclosable{}, Queue: 1, Log: said.logger(), Now: time.Now})
+	NewWithT(t).Expect(l.Start(ended(t))).To(Succeed())
+	NewWithT(t).Expect(said.all()).To(ConsistOf(ContainSubstring("stale file handle")))
+}
+
+type unclosable struct{ bytes.Buffer }
+
+func (unclosable) Write(text []byte) (int, error) { return len(text), nil }
+func (unclosable) Close() error                   { return errors.New("stale file handle") }
