@@ -18,8 +18,8 @@ const (
 )
 
 // ExtensionStatus is what the operator found. Metadata, version, catalog, digest,
-// inputDigest, key, path, hooks, loadedAt and sandbox are those of the last good
-// load: they change together, and only by success.
+// inputDigest, key, path, hooks, loadedDependencies, loadedAt and sandbox are those
+// of the last good load: they change together, and only by success.
 type ExtensionStatus struct {
 	// ObservedGeneration is the newest generation that the conditions speak of;
 	// -1 until the operator has seen the object.
@@ -75,6 +75,14 @@ type ExtensionStatus struct {
 	// +kubebuilder:validation:MaxItems=8
 	// +kubebuilder:validation:items:MaxLength=32
 	Hooks []string `json:"hooks,omitempty"`
+
+	// LoadedDependencies are the keys of what it was loaded with, sorted. None of these
+	// versions is replaced by an older one unless the spec changes or a reload asks.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=256
+	LoadedDependencies []string `json:"loadedDependencies,omitempty"`
 
 	// LoadedAt is when Nushell had loaded it.
 	// +optional
@@ -218,7 +226,7 @@ type DependencyStatus struct {
 	// +kubebuilder:validation:MaxLength=128
 	Version string `json:"version,omitempty"`
 
-	// Digest of that version's content.
+	// Digest of the chosen version's content.
 	// +optional
 	// +kubebuilder:validation:MaxLength=71
 	Digest string `json:"digest,omitempty"`

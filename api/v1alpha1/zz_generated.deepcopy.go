@@ -195,6 +195,11 @@ func (in *ExtensionStatus) DeepCopyInto(out *ExtensionStatus) {
 		*out = make([]string, len(*in))
 		copy(*out, *in)
 	}
+	if in.LoadedDependencies != nil {
+		in, out := &in.LoadedDependencies, &out.LoadedDependencies
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	if in.LoadedAt != nil {
 		in, out := &in.LoadedAt, &out.LoadedAt
 		*out = (*in).DeepCopy()

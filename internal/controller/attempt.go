@@ -135,7 +135,7 @@ func (a *attempt) question(refresh bool) resolve.Request {
 	if a.token != "" || loaded == "" || last == nil || last.Generation != a.ext.Generation {
 		return req
 	}
-	req.Floors = dependencyFloors(a.ext.Status.Dependencies)
+	req.Floors = status.LoadedDependencies(a.ext.Status)
 	if constraint, err := extension.ParseConstraint(spec.Version); err == nil && constraint.Accepts(loaded) {
 		req.Floor = loaded
 		if extension.CompareVersions(last.Version, loaded) < 0 {
@@ -143,19 +143,6 @@ func (a *attempt) question(refresh bool) resolve.Request {
 		}
 	}
 	return req
-}
-
-// dependencyFloors are the dependencies of the last good load, as far as the status
-// still tells them.
-func dependencyFloors(dependencies []api.DependencyStatus) []extension.Key {
-	var floors []extension.Key
-	for _, d := range dependencies {
-		state := extension.DependencyState(d.State)
-		if d.Version != "" && (state == extension.DependencyIsLoaded || state == extension.DependencyIsMissing) {
-			floors = append(floors, extension.Key{Type: extension.Type(d.Type), Name: d.Name, Version: d.Version})
-		}
-	}
-	return floors
 }
 
 // subject of the attempt, once it is decided.
@@ -215,7 +202,7 @@ func (a *attempt) sameContent() bool {
 	root, s := a.outcome.Resolution.Plan.Root(), a.ext.Status
 	failed := a.stalledByLoad() && s.LastAttempted.Digest == s.Digest
 	return a.token == "" && !failed && s.Version == root.Key.Version && s.Catalog == root.Catalog && s.Digest == string(root.Digest) &&
-		status.SameDependencies(s, a.outcome.Resolution.Dependencies)
+		status.SameDependencies(s, a.ext.Spec.DependencyPolicy, a.outcome.Resolution.Dependencies)
 }
 
 // loadedAlready tells whether the plan is what was loaded last.

@@ -56,21 +56,39 @@ func (p Peers) Peers(ctx context.Context, namespace string, t extension.Type, na
 }
 
 // peerOf is what others in the namespace see of an Extension. Ready speaks of what
-// is served, whether or not a newer spec was looked at yet.
+// is served, whether or not a newer spec was looked at yet; why it is not is of
+// interest once nothing but a change helps.
 func peerOf(ext *api.Extension) resolve.Peer {
 	s := ext.Status
 	peer := resolve.Peer{
-		Object: ext.Name, Wants: ext.Spec.Version, Problem: "it was not looked at yet",
+		Object: ext.Name, Wants: ext.Spec.Version,
 		Loaded: extension.Member{
 			Key:     extension.Key{Type: extension.Type(ext.Spec.Type), Name: ext.Spec.Name, Version: s.Version},
 			Catalog: s.Catalog, Path: s.Path, Digest: extension.Digest(s.Digest),
 		},
 	}
-	if ready := meta.FindStatusCondition(s.Conditions, api.ReadyCondition); ready != nil {
-		peer.Problem = ready.Reason
-		peer.Ready = meta.IsStatusConditionTrue(s.Conditions, api.ReadyCondition) && s.Version != ""
+	if ext.Spec.CatalogRef != nil {
+		peer.Catalog = ext.Spec.CatalogRef.Name
+	}
+	if s.Metadata != nil {
+		peer.Loaded.Metadata.Dependencies = dependenciesOf(s.Metadata.Dependencies)
+	}
+	peer.Ready = meta.IsStatusConditionTrue(s.Conditions, api.ReadyCondition) && s.Version != ""
+	if stalled := meta.FindStatusCondition(s.Conditions, api.StalledCondition); stalled != nil {
+		peer.Problem = stalled.Reason
 	}
 	return peer
+}
+
+// dependenciesOf reads what a status tells of a manifest's dependencies.
+func dependenciesOf(texts []string) []extension.Dependency {
+	list := make([]extension.Dependency, 0, len(texts))
+	for _, text := range texts {
+		if ref, err := extension.ParseRef(text); err == nil {
+			list = append(list, extension.Dependency{Type: ref.Type, Name: ref.Name, Constraint: ref.Constraint})
+		}
+	}
+	return list
 }
 
 // notice wakes those who asked for an Extension when what they see of it changes.

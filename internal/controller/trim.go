@@ -39,7 +39,7 @@ const maxShared = 4096
 var shared = pool{
 	words: map[string]string{}, metadata: map[string]*api.ExtensionMetadata{},
 	sandboxes: map[string]*api.SandboxStatus{}, hooks: map[string][]string{},
-	attempts: map[string]*api.Attempt{}, dependencies: map[string][]api.DependencyStatus{}, resolutions: map[string][]api.Candidate{}, histories: map[string][]api.HistoryEntry{},
+	attempts: map[string]*api.Attempt{}, dependencies: map[string][]api.DependencyStatus{}, keys: map[string][]string{}, resolutions: map[string][]api.Candidate{}, histories: map[string][]api.HistoryEntry{},
 }
 
 // pool holds one copy of what many objects say: words by themselves, the rest by
@@ -51,8 +51,9 @@ type pool struct {
 	sandboxes map[string]*api.SandboxStatus
 	hooks     map[string][]string
 	attempts  map[string]*api.Attempt
-	// dependencies by the input digest, which covers them.
+	// dependencies and their keys by the input digest, which covers them.
 	dependencies map[string][]api.DependencyStatus
+	keys         map[string][]string
 	resolutions  map[string][]api.Candidate
 	histories    map[string][]api.HistoryEntry
 }
@@ -75,6 +76,7 @@ func (p *pool) share(ext *api.Extension) {
 		s.Sandbox = same(p.sandboxes, s.InputDigest, s.Sandbox)
 		s.Hooks = same(p.hooks, s.Digest, s.Hooks)
 		s.Dependencies = same(p.dependencies, s.InputDigest, s.Dependencies)
+		s.LoadedDependencies = same(p.keys, s.InputDigest, s.LoadedDependencies)
 		s.LastAttempted = same(p.attempts, s.Digest, s.LastAttempted)
 		s.Resolution = same(p.resolutions, s.Digest, s.Resolution)
 		s.History = same(p.histories, s.Digest, s.History)

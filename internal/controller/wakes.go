@@ -123,7 +123,7 @@ func (w *Wakes) consult(key types.NamespacedName, c extension.Consulted) {
 	}
 	if !w.askers[c].Has(key) {
 		w.askers[c].Insert(key)
-		w.consulted[key] = append(slices.Clip(w.consulted[key]), c)
+		w.consulted[key] = append(w.consulted[key], c)
 	}
 }
 

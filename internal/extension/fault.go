@@ -86,8 +86,9 @@ type Fault struct { //nolint:errname // a fault is the operator's word for it: n
 	Transient bool
 	// Waits marks a failure that an event ends, whatever class its code has.
 	Waits bool
-	// Dependencies are the members of the plan that failed, where it was not the root.
-	Dependencies []Key
+	// Dependencies are the members of the plan that failed, where it was not the root,
+	// and what to say of each.
+	Dependencies map[Key]string
 	// Available is, where a version was not found, what there is, newest first.
 	Available []string
 	// Cause is the error behind it, if any; it is logged, not shown.

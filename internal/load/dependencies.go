@@ -3,9 +3,6 @@
 package load
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -34,6 +31,9 @@ func (l *Loader) dependencies(req Request) error {
 	tools, err := l.opts.Runner.Toolchain(l.ctx)
 	if err != nil {
 		return err
+	}
+	if inputDigest(req.Plan, tools) != req.InputDigest {
+		return replaced(nil)
 	}
 	tasks := divide(req, tools)
 	for _, t := range tasks {
@@ -85,38 +85,40 @@ func (l *Loader) perform(t *task) {
 // maxReason is how much of a dependency's own message is told of it, in bytes.
 const maxReason = 400
 
-// failed is the Fault of the tasks that failed, or nil. One that will fail again
-// the same way goes before one that may pass.
+// failed is the Fault of the tasks that failed, or nil: of those that will fail again
+// the same way, if there are any, else of those that may pass.
 func failed(tasks []*task) error {
-	var first *extension.Fault
+	var faults []*extension.Fault
 	var keys []extension.Key
 	for _, t := range tasks {
-		err := t.out.err
-		switch {
-		case t.blocked || err == nil:
+		if t.blocked || t.out.err == nil {
 			continue
-		case errors.Is(err, context.Canceled):
-			return err
 		}
-		fault := extension.AsFault(err)
-		if first == nil || first.Transient && !fault.Transient {
-			first = fault
+		fault := extension.AsFault(t.out.err)
+		if len(faults) > 0 && faults[0].Transient != fault.Transient {
+			if fault.Transient {
+				continue
+			}
+			faults, keys = nil, nil
 		}
-		keys = append(keys, t.Plan.Root().Key)
+		faults, keys = append(faults, fault), append(keys, t.Plan.Root().Key)
 	}
-	if first == nil {
+	if len(faults) == 0 {
 		return nil
 	}
-	f := *first
-	f.Message = "a dependency failed: " + clip(first.Message, maxReason)
+	f := *faults[0]
+	f.Message = "a dependency failed: " + clip(f.Message, maxReason)
 	if len(keys) > 1 {
-		names := make([]string, len(keys))
-		for i, key := range keys {
-			names[i] = key.String()
+		names := make([]string, 0, len(keys))
+		for _, key := range keys[1:] {
+			names = append(names, key.String())
 		}
-		f.Message = fmt.Sprintf("%d dependencies failed (%s); the first: %s", len(keys), strings.Join(names, ", "), clip(first.Message, maxReason))
+		f.Message += "; so did " + strings.Join(names, ", ")
 	}
-	f.Dependencies = keys
+	f.Dependencies = make(map[extension.Key]string, len(keys))
+	for i, key := range keys {
+		f.Dependencies[key] = clip(faults[i].Message, maxReason)
+	}
 	return &f
 }
 

@@ -103,13 +103,14 @@ func TestTheParentSaysWhichDependencyFailedAndWhy(t *testing.T) {
 	g.Expect(fault.Class()).To(Equal(extension.Terminal))
 	g.Expect(fault.Message).To(HavePrefix("a dependency failed: taskserv base 1.0.0 does not load: é"))
 	g.Expect(len(fault.Message)).To(BeNumerically("<", 430), "not its whole log")
-	g.Expect(fault.Dependencies).To(Equal([]extension.Key{base.Key}))
+	g.Expect(fault.Dependencies).To(HaveKeyWithValue(base.Key, HavePrefix("taskserv base 1.0.0 does not load: é")))
 	g.Expect(b.nu.checks.Load()).To(BeEquivalentTo(1), "what depends on it is not looked at")
 
 	_, err = b.load(b.request(base, other, left, b.put("top", "1.0.0", "left", "other")))
 	fault = extension.AsFault(err)
-	g.Expect(fault.Message).To(HavePrefix("2 dependencies failed (taskserv:base:1.0.0, taskserv:other:2.0.0); the first: taskserv base 1.0.0 does"))
-	g.Expect(fault.Dependencies).To(Equal([]extension.Key{base.Key, other.Key}))
+	g.Expect(fault.Message).To(HavePrefix("a dependency failed: taskserv base 1.0.0 does"))
+	g.Expect(fault.Message).To(HaveSuffix("…; so did taskserv:other:2.0.0"))
+	g.Expect(fault.Dependencies).To(And(HaveLen(2), HaveKeyWithValue(other.Key, HavePrefix("taskserv other 2.0.0 does not load"))))
 }
 
 func TestADependencyThatMayPassIsNotRemembered(t *testing.T) {
@@ -124,6 +125,26 @@ func TestADependencyThatMayPassIsNotRemembered(t *testing.T) {
 	b.nu.check = nil
 	_, err = b.load(req)
 	g.Expect(err).NotTo(HaveOccurred())
+}
+
+func TestWhatMayPassIsNotToldBesideWhatWillNot(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, nil)
+	b.nu.check = func(_ context.Context, _ string, plan extension.Plan) (extension.Checked, error) {
+		switch plan.Root().Key.Name {
+		case "flaky":
+			return extension.Checked{}, extension.NewTransientFault(extension.LoadFailed, nil, "died by a signal")
+		case "broken":
+			return extension.Checked{}, extension.NewFault(extension.LoadFailed, "does not parse")
+		}
+		return extension.Checked{}, nil
+	}
+	flaky, broken := b.put("flaky", "1.0.0"), b.put("broken", "1.0.0")
+	_, err := b.load(b.request(flaky, broken, b.put("top", "1.0.0", "flaky", "broken")))
+	fault := extension.AsFault(err)
+	g.Expect(fault.Class()).To(Equal(extension.Terminal))
+	g.Expect(fault.Message).To(Equal("a dependency failed: does not parse"))
+	g.Expect(fault.Dependencies).To(Equal(map[extension.Key]string{broken.Key: "does not parse"}))
 }
 
 func TestAnExtensionThatIsLoadedAloneDoesNotPassForMore(t *testing.T) {

@@ -208,6 +208,12 @@ func (l *Loader) run(req Request) outcome {
 	return outcome{loaded: loaded, err: err}
 }
 
+// replaced says that an outcome would not be that of the input digest it was asked for by.
+func replaced(cause error) error {
+	return extension.NewTransientFault(extension.LoadFailed, cause,
+		"Nushell or the loading program was replaced meanwhile; it is tried again")
+}
+
 // timeout says what the end of a load's own time means; other errors stay.
 func (l *Loader) timeout(err error, req Request) error {
 	var fault *extension.Fault
@@ -231,8 +237,7 @@ func (l *Loader) check(ctx context.Context, req Request, crowded bool) (*extensi
 	}()
 	checked, err := l.opts.Runner.Check(ctx, stage.Dir(), req.Plan, crowded)
 	if remember(outcome{err: err}) && inputDigest(req.Plan, checked.Toolchain) != req.InputDigest {
-		return nil, checked, extension.NewTransientFault(extension.LoadFailed, err,
-			"Nushell or the loading program was replaced meanwhile; it is tried again")
+		return nil, checked, replaced(err)
 	}
 	if err != nil {
 		return nil, checked, err

@@ -137,7 +137,7 @@ func (s *search) next() *choice {
 }
 
 func (s *search) push(c *choice) error {
-	if len(s.decided) == maxMembers {
+	if len(s.decided)+len(s.pending) > maxMembers { // each that is pending will be a member too
 		return tooManyMembers(s.root)
 	}
 	delete(s.pending, c)

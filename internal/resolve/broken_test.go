@@ -25,7 +25,7 @@ func TestABrokenDependencyIsChosenAndTold(t *testing.T) {
 		got, err := answered(catalog, wish("kubernetes"))
 		fault := expectFault(g, err, extension.InvalidMetadata, "dependency taskserv:etcd:3.5.1, required by taskserv:kubernetes:1.28.0, is broken: "+
 			"taskservs/etcd/3.5.1/manifest.toml: description is missing; add it")
-		g.Expect(fault.Dependencies).To(Equal(keys("etcd@3.5.1")))
+		g.Expect(fault.Dependencies).To(Equal(map[extension.Key]string{keyOf("etcd@3.5.1"): noDescription.Message}))
 		g.Expect(fault.Class()).To(Equal(extension.Terminal))
 		g.Expect(got.Root.Key).To(Equal(keyOf("kubernetes@1.28.0")), "nor is an older root taken")
 		g.Expect(told(got.Dependencies)).To(Equal([]string{
@@ -43,7 +43,9 @@ func TestABrokenDependencyIsChosenAndTold(t *testing.T) {
 		_, err := answered(catalog, wish("containerd"))
 		fault := extension.AsFault(err)
 		g.Expect(fault.Code).To(Equal(extension.InvalidMetadata), "that of the first, breadth first")
-		g.Expect(fault.Dependencies).To(Equal(keys("etcd@3.5.1 runc@1.1.0")))
+		g.Expect(fault.Dependencies).To(Equal(map[extension.Key]string{
+			keyOf("etcd@3.5.1"): noDescription.Message, keyOf("runc@1.1.0"): tooLarge.Message,
+		}))
 	})
 	t.Run("but not where it was not chosen", func(t *testing.T) {
 		g := NewWithT(t)

@@ -37,8 +37,8 @@ func (q *inquiry) choose(ctx context.Context, constraint extension.Constraint) e
 		if err != nil || rule == "" {
 			return err
 		}
-		if failed != nil && failed.passing {
-			break // an older one now, and this one in a moment, is not what anybody wants
+		if failed != nil && failed.passing && q.req.Floor == "" {
+			break // an older one first, and this one in a moment, is not what anybody wants
 		}
 	}
 	if newest != nil {

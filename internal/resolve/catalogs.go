@@ -18,6 +18,9 @@ type catalogs struct {
 	*inquiry
 	owners  map[id]*owner
 	members map[extension.Key]found
+	// names of each type and hints, once they were asked for.
+	names map[extension.Type][]string
+	hints map[id]string
 }
 
 // owner is what the catalogs say of a name.
@@ -38,7 +41,7 @@ type found struct {
 }
 
 func newCatalogs(q *inquiry) *catalogs {
-	return &catalogs{inquiry: q, owners: map[id]*owner{}, members: map[extension.Key]found{}}
+	return &catalogs{inquiry: q, owners: map[id]*owner{}, members: map[extension.Key]found{}, names: map[extension.Type][]string{}, hints: map[id]string{}}
 }
 
 // owner finds the first catalog that has a name, of all or of the one that is
@@ -167,27 +170,44 @@ func (c *catalogs) unmet(ctx context.Context, demand extension.Demand) (refusal,
 	return refusal{state: extension.DependencyIsMissing, message: text}, nil
 }
 
-// hint names what may have been meant.
+// hint names what may have been meant by a name that is not there. It is empty for one
+// that is.
 func (c *catalogs) hint(ctx context.Context, who id) string {
+	if known, is := c.hints[who]; is {
+		return known
+	}
+	c.hints[who] = c.findHint(ctx, who)
+	return c.hints[who]
+}
+
+func (c *catalogs) findHint(ctx context.Context, who id) string {
+	if slices.Contains(c.namesOf(ctx, who.kind), who.name) {
+		return ""
+	}
 	for _, other := range extension.Types() {
-		if other != who.kind && slices.Contains(c.names(ctx, other), who.name) {
+		if other != who.kind && slices.Contains(c.namesOf(ctx, other), who.name) {
 			return fmt.Sprintf("; there is a %s of that name, written %s/%s", other, other, who.name)
 		}
 	}
-	if near := nearest(who.name, c.names(ctx, who.kind)); near != "" {
+	if near := nearest(who.name, c.namesOf(ctx, who.kind)); near != "" {
 		return fmt.Sprintf("; did you mean %s?", extension.Label(who.kind, near))
 	}
 	return ""
 }
 
-// names of a type, as far as the catalogs can tell: a hint needs no more.
-func (c *catalogs) names(ctx context.Context, kind extension.Type) []string {
+// namesOf a type, sorted, as far as the catalogs can tell: a hint needs no more.
+func (c *catalogs) namesOf(ctx context.Context, kind extension.Type) []string {
+	if known, is := c.names[kind]; is {
+		return known
+	}
 	var names []string
 	for _, catalog := range c.Resolver.catalogs {
 		if more, err := catalog.Names(ctx, c.req.Namespace, kind); err == nil {
 			names = append(names, more...)
 		}
 	}
+	slices.Sort(names)
+	c.names[kind] = names
 	return names
 }
 

@@ -50,7 +50,7 @@ func (q *inquiry) missing(ctx context.Context, root extension.Member, requiremen
 		if r.State == extension.DependencyIsMissing {
 			code = extension.DependencyMissing
 		}
-		why, err := q.index.source.unmet(ctx, r.Demand)
+		why, err := q.index.unmet(ctx, r.Demand)
 		if err != nil {
 			return nil, err
 		}

@@ -33,6 +33,7 @@ type index struct {
 	source      source
 	names       map[id]*shelf
 	needs       map[extension.Key][]extension.Dependency
+	refusals    map[extension.Demand]refusal
 	constraints map[string]extension.Constraint
 }
 
@@ -45,7 +46,8 @@ type shelf struct {
 
 func newIndex(s source) *index {
 	return &index{
-		source: s, names: map[id]*shelf{}, needs: map[extension.Key][]extension.Dependency{}, constraints: map[string]extension.Constraint{},
+		source: s, names: map[id]*shelf{}, needs: map[extension.Key][]extension.Dependency{},
+		refusals: map[extension.Demand]refusal{}, constraints: map[string]extension.Constraint{},
 	}
 }
 
@@ -87,6 +89,18 @@ func dependenciesOf(m extension.Member) []extension.Dependency {
 	return slices.SortedFunc(slices.Values(m.Metadata.Dependencies), func(a, b extension.Dependency) int {
 		return compareIDs(wanted(a), wanted(b))
 	})
+}
+
+// unmet says why no version meets a demand.
+func (x *index) unmet(ctx context.Context, demand extension.Demand) (refusal, error) {
+	if why, known := x.refusals[demand]; known {
+		return why, nil
+	}
+	why, err := x.source.unmet(ctx, demand)
+	if err == nil {
+		x.refusals[demand] = why
+	}
+	return why, err
 }
 
 // fits are the versions of a shelf that a constraint accepts.

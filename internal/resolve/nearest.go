@@ -10,13 +10,16 @@ import (
 )
 
 // nearest is the name that looks like a slip of the pen of another: at most two
-// letters differ, and less than half of them, or two have changed places. Empty
-// where there is none.
+// letters differ, and less than half of them, or two have changed places; of several
+// the first. Empty where there is none.
 func nearest(name string, names []string) string {
 	best, distance := "", 3
-	for _, n := range slices.Sorted(slices.Values(names)) {
+	for _, n := range names {
+		if len(n)-len(name) > 2 || len(name)-len(n) > 2 {
+			continue
+		}
 		d := levenshtein.ComputeDistance(name, n)
-		if d < distance && (2*d < len(name) || d == 2 && sameLetters(name, n)) {
+		if (d < distance || d == distance && n < best) && (2*d < len(name) || d == 2 && sameLetters(name, n)) {
 			best, distance = n, d
 		}
 	}

@@ -59,29 +59,35 @@ func (p *peers) versions(ctx context.Context, who id) ([]string, error) {
 	return slices.Compact(versions), nil
 }
 
-// member is what the first Extension that is Ready with that version has loaded.
+// member is what an Extension has loaded that is Ready with that version, the first of
+// those whose content is at hand. Where it is nowhere any more, the member is what the
+// status tells: enough to find that nothing has changed, and staging it fails.
 func (p *peers) member(ctx context.Context, key extension.Key) (extension.Member, *extension.Fault, error) {
 	if m, known := p.members[key]; known {
-		return m.member, m.fault, nil
+		return m.member, nil, nil
 	}
 	list, err := p.of(ctx, idOf(key))
 	if err != nil {
 		return extension.Member{}, nil, err
 	}
-	at := slices.IndexFunc(list, func(peer Peer) bool { return peer.Ready && peer.Loaded.Key == key })
-	peer := list[at]
-	m, has, err := p.recall(ctx, peer)
-	if err != nil {
-		return extension.Member{}, nil, err
+	var first *extension.Member
+	for _, peer := range list {
+		if !peer.Ready || peer.Loaded.Key != key {
+			continue
+		}
+		m, has, err := p.recall(ctx, peer)
+		switch {
+		case ctx.Err() != nil:
+			return extension.Member{}, nil, ctx.Err()
+		case err == nil && has:
+			p.members[key] = found{member: m}
+			return m, nil, nil
+		case first == nil:
+			first = &peer.Loaded
+		}
 	}
-	var fault *extension.Fault
-	if !has {
-		m = peer.Loaded
-		fault = extension.NewFault(extension.DependencyNotReady,
-			"what Extension %s has loaded is neither in catalog %s nor in the operator's cache any more; request a reload of it", peer.Object, m.Catalog)
-	}
-	p.members[key] = found{m, fault}
-	return m, fault, nil
+	p.members[key] = found{member: *first}
+	return *first, nil, nil
 }
 
 // recall gets the content that a peer has loaded. Where it is gone, its catalog
@@ -114,7 +120,8 @@ func (p *peers) unmet(ctx context.Context, demand extension.Demand) (refusal, er
 	}
 	text := fmt.Sprintf("%s, required by %s, ", demand.Dependency, demand.By)
 	if len(list) == 0 {
-		text += fmt.Sprintf("has no Extension in namespace %s; create one with spec.type %s and spec.name %s", p.req.Namespace, demand.Type, demand.Name)
+		text += fmt.Sprintf("has no Extension in namespace %s; create one with spec.type %s and spec.name %s", p.req.Namespace, demand.Type, demand.Name) +
+			p.catalogs.hint(ctx, who)
 		return refusal{state: extension.DependencyIsMissing, message: text, passing: true}, nil
 	}
 	passing := false
@@ -125,7 +132,11 @@ func (p *peers) unmet(ctx context.Context, demand extension.Demand) (refusal, er
 			continue
 		}
 		passing = true
-		problems = append(problems, fmt.Sprintf("Extension %s is not Ready (%s)", peer.Object, peer.Problem))
+		problem := fmt.Sprintf("Extension %s is not Ready", peer.Object)
+		if peer.Problem != "" {
+			problem += " (" + peer.Problem + ")"
+		}
+		problems = append(problems, problem)
 	}
 	text += "is not satisfied: " + strings.Join(problems, ", ")
 	if !passing {

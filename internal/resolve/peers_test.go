@@ -4,7 +4,6 @@ package resolve_test
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"testing"
 
@@ -229,65 +228,6 @@ func TestPeersThatContradictEachOther(t *testing.T) {
 	_, err := beside(n, catalog, requiring("kubernetes"))
 	expectFault(g, err, extension.DependencyConflict, "no versions of the dependencies go together: kubernetes 1.0.0 needs a; kubernetes 1.0.0 needs b; "+
 		"a 1.0.0 needs c@^1; b 1.0.0 needs c@^2; change one of these ranges, or publish a version that fits")
-}
-
-func TestWhatAPeerHasLoadedIsRecalled(t *testing.T) {
-	lines := []string{"kubernetes 1.28.0: etcd", "etcd 3.5.0"}
-	t.Run("by its digest", func(t *testing.T) {
-		g := NewWithT(t)
-		catalog := shelves("builtin", lines...)
-		catalog.offers["taskserv/etcd"] = nil // gone from the folder, not from the store
-		got, err := beside((&neighbours{}).beside("etcd", ready("etcd", "etcd@3.5.0")), catalog, requiring("kubernetes"))
-		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(planned(got.Plan)).To(Equal(keys("etcd@3.5.0 kubernetes@1.28.0")))
-		g.Expect(got.Consulted).NotTo(ContainElement(askedOfBuiltin("etcd")))
-	})
-	t.Run("and where it is gone its catalog is watched", func(t *testing.T) {
-		g := NewWithT(t)
-		peer := ready("etcd-main", "etcd@3.5.0")
-		peer.Loaded.Digest = digestOf("builtin", keyOf("etcd@3.4.0"))
-		catalog := shelves("builtin", lines...)
-		var noted []extension.Consulted
-		req := requiring("kubernetes")
-		req.Consult = func(c extension.Consulted) {
-			noted = append(noted, c)
-			catalog.asked = append(catalog.asked, "note "+c.Name)
-		}
-		got, err := beside((&neighbours{}).beside("etcd", peer), catalog, req)
-		fault := expectFault(g, err, extension.DependencyNotReady, "dependency taskserv:etcd:3.5.0, required by taskserv:kubernetes:1.28.0, is broken: "+
-			"what Extension etcd-main has loaded is neither in catalog builtin nor in the operator's cache any more; request a reload of it")
-		g.Expect(fault.Class()).To(Equal(extension.Waiting))
-		g.Expect(fault.Dependencies).To(Equal(keys("etcd@3.5.0")))
-		g.Expect(told(got.Dependencies)).To(Equal([]string{"kubernetes 1.28.0 needs etcd: 3.5.0 NotReady"}))
-		g.Expect(noted).To(Equal([]extension.Consulted{askedOfBuiltin("kubernetes"), askedOfTeamA("etcd"), askedOfBuiltin("etcd")}))
-		g.Expect(catalog.asked[len(catalog.asked)-3:]).To(Equal([]string{"recall taskserv:etcd:3.5.0", "note etcd", "recall taskserv:etcd:3.5.0"}),
-			"its return is not missed between the answer and the watch")
-	})
-	t.Run("and where its catalog is gone it is gone", func(t *testing.T) {
-		g := NewWithT(t)
-		peer := ready("etcd", "etcd@3.5.0")
-		peer.Loaded.Catalog = "former"
-		_, err := beside((&neighbours{}).beside("etcd", peer), shelves("builtin", lines...), requiring("kubernetes"))
-		g.Expect(extension.AsFault(err).Code).To(Equal(extension.DependencyNotReady))
-	})
-	t.Run("and a catalog that cannot tell ends the resolution", func(t *testing.T) {
-		g := NewWithT(t)
-		unavailable := extension.NewTransientFault(extension.CatalogUnavailable, nil, "library former cannot be read")
-		former := shelves("former")
-		former.fetchErr = unavailable
-		peer := ready("etcd", "etcd@3.5.0")
-		peer.Loaded.Catalog = "former"
-		r := resolve.New((&neighbours{}).beside("etcd", peer), shelves("builtin", lines...), former)
-		_, err := r.Resolve(context.Background(), requiring("kubernetes"))
-		g.Expect(err).To(BeIdenticalTo(unavailable))
-	})
-}
-
-func TestPeersThatCannotBeListedEndTheResolution(t *testing.T) {
-	g := NewWithT(t)
-	ioError := errors.New("the informer has stopped")
-	_, err := beside(&neighbours{err: ioError}, shelves("builtin", "kubernetes 1.28.0: etcd"), requiring("kubernetes"))
-	g.Expect(err).To(BeIdenticalTo(ioError))
 }
 
 func TestOtherPoliciesAskNoPeers(t *testing.T) {

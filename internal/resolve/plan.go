@@ -27,6 +27,7 @@ func (f *failure) Error() string { return f.fault.Message }
 // plan chooses the dependencies of a candidate and puts all in load order. The
 // error is a *failure where others of its versions may fare better.
 func (q *inquiry) plan(ctx context.Context, root extension.Member) error {
+	q.res.Root, q.res.Dependencies = root, nil
 	answer, err := q.solver.solve(ctx, problem{
 		root: root, index: q.index, lenient: q.req.Policy == Ignore, steps: q.steps,
 	})
@@ -40,8 +41,8 @@ func (q *inquiry) plan(ctx context.Context, root extension.Member) error {
 	if err != nil {
 		return err
 	}
-	q.res.Root, q.res.Dependencies = root, chosen.requirements
-	if err := chosen.broken(); err != nil {
+	q.res.Dependencies = chosen.requirements
+	if err := chosen.broken(); err != nil && q.req.Policy != Ignore {
 		return err
 	}
 	members, err := chosen.ordered()
@@ -98,30 +99,37 @@ func (x *index) meet(ctx context.Context, r *extension.Requirement, on extension
 			return nil
 		}
 	}
-	why, err := x.source.unmet(ctx, r.Demand)
+	why, err := x.unmet(ctx, r.Demand)
 	r.State, r.Message = why.state, why.message
 	return err
 }
 
-// broken is the Fault of a selection in which something is broken, or nil.
+// broken leaves out of a selection what is broken, and is the Fault that says so of the
+// first, or nil.
 func (s *selection) broken() error {
 	var fault *extension.Fault
+	whole := s.members[:0:0]
 	for _, m := range s.members {
 		if m.fault == nil {
+			whole = append(whole, m)
 			continue
 		}
 		for i := range s.requirements {
-			if r := &s.requirements[i]; r.Chosen() == m.member.Key {
-				r.State, r.Message = extension.DependencyIsNotReady, m.fault.Message
-				if fault == nil {
-					f := *m.fault
-					f.Message = fmt.Sprintf("dependency %s, required by %s, is broken: %s", m.member.Key, r.By, m.fault.Message)
-					fault = &f
-				}
+			r := &s.requirements[i]
+			if r.Chosen() != m.member.Key {
+				continue
 			}
+			r.State, r.Message = extension.DependencyIsNotReady, m.fault.Message
+			if fault == nil {
+				f := *m.fault
+				f.Message = fmt.Sprintf("dependency %s, required by %s, is broken: %s", m.member.Key, r.By, m.fault.Message)
+				f.Dependencies = map[extension.Key]string{}
+				fault = &f
+			}
+			fault.Dependencies[m.member.Key] = m.fault.Message
 		}
-		fault.Dependencies = append(fault.Dependencies, m.member.Key)
 	}
+	s.members = whole
 	if fault == nil {
 		return nil
 	}
@@ -138,7 +146,7 @@ func (s *selection) ordered() ([]extension.Member, error) {
 		members[label] = m.member
 	}
 	for _, r := range s.requirements {
-		if r.Version != "" {
+		if _, whole := members[wanted(r.Dependency).String()]; whole && r.Version != "" {
 			g.AddEdge(idOf(r.By).String(), wanted(r.Dependency).String())
 		}
 	}
@@ -170,6 +178,10 @@ func (s *selection) cycle(rings [][]string) error {
 			}
 		}
 	}
-	return extension.NewFault(extension.DependencyCycle, "dependencies form a cycle: %s; remove one of these dependencies from its manifest",
-		strings.Join(paths, "; "))
+	head := "dependencies form a cycle: "
+	if len(paths[0]) > maxMessage-len(head) {
+		paths[0] = strings.Join(rings[0][:5], " → ") + " → …"
+		head = fmt.Sprintf("dependencies form a cycle of %d, whole in status.dependencies, that begins with ", len(rings[0]))
+	}
+	return extension.NewFault(extension.DependencyCycle, "%s", fit(head, paths, "; ", "; remove one of these dependencies from its manifest"))
 }

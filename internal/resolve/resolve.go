@@ -49,11 +49,12 @@ type Peer struct {
 	Object string
 	// Wants is its spec.version, Catalog its spec.catalogRef.
 	Wants, Catalog string
-	// Ready tells whether Loaded is what it is Ready with; Problem says in words why
-	// it is not.
+	// Ready tells whether Loaded is what it is Ready with; Problem says why it is not,
+	// once only a change helps.
 	Ready   bool
 	Problem string
-	// Loaded is its last good load, as far as its status says: Key, Catalog, Path and Digest.
+	// Loaded is its last good load, as far as its status says: Key, Catalog, Path,
+	// Digest and the dependencies.
 	Loaded extension.Member
 }
 

@@ -14,6 +14,7 @@ const (
 	availableRoom  = 2 << 10
 	candidateRoom  = 4 << 10
 	dependencyRoom = 6 << 10
+	loadedRoom     = 4 << 10
 	// The list of dependencies has this much, and what the rest leaves of the whole.
 	dependencyStatusRoom = 8 << 10
 	maxStatus            = 32 << 10

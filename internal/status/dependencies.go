@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -15,23 +16,19 @@ import (
 )
 
 // recordDependencies writes every demand of the attempt and how it fares, the
-// failing ones first. One for which nothing could be chosen keeps what the last good
-// load has.
+// failing ones first. One for which nothing could be chosen shows what is loaded.
 func recordDependencies(s *api.ExtensionStatus, policy api.DependencyPolicy, o Outcome) {
-	before := versions(s.Dependencies)
+	loaded := LoadedDependencies(*s)
 	list := make([]api.DependencyStatus, 0, len(o.Resolution.Dependencies))
 	for _, r := range o.Resolution.Dependencies {
-		last := before[name{string(r.Type), r.Name}]
 		state, message := fate(r, policy, o)
-		if state == "" && policy != api.IgnoreDependencies && last == (loaded{r.Version, string(r.Digest), true}) {
-			state = extension.DependencyIsLoaded // and nothing says otherwise
-		}
 		d := api.DependencyStatus{
 			Type: string(r.Type), Name: r.Name, Constraint: r.Constraint, RequiredBy: r.By.String(),
 			Version: r.Version, Digest: string(r.Digest), State: string(state), Message: cut(message, api.MaxTextLength),
 		}
-		if d.Version == "" {
-			d.Version, d.Digest = last.version, last.digest
+		isIt := func(k extension.Key) bool { return k.Type == r.Type && k.Name == r.Name }
+		if at := slices.IndexFunc(loaded, isIt); d.Version == "" && at >= 0 {
+			d.Version = loaded[at].Version
 		}
 		list = append(list, d)
 	}
@@ -42,13 +39,38 @@ func recordDependencies(s *api.ExtensionStatus, policy api.DependencyPolicy, o O
 	s.Dependencies, s.DependenciesOmitted = list, 0
 }
 
+// loadedWith are the keys of what a plan's root depends on, sorted.
+func loadedWith(plan extension.Plan) []string {
+	var keys []string
+	for _, m := range plan.Members[:len(plan.Members)-1] {
+		keys = append(keys, m.Key.String())
+	}
+	slices.Sort(keys)
+	return cutList(keys, api.MaxDependencies, loadedRoom)
+}
+
+// LoadedDependencies reads the keys of what the last good load depends on.
+func LoadedDependencies(s api.ExtensionStatus) []extension.Key {
+	keys := make([]extension.Key, 0, len(s.LoadedDependencies))
+	for _, text := range s.LoadedDependencies {
+		if parts := strings.SplitN(text, ":", 3); len(parts) == 3 {
+			keys = append(keys, extension.Key{Type: extension.Type(parts[0]), Name: parts[1], Version: parts[2]})
+		}
+	}
+	return keys
+}
+
 // fate is the state of a demand after the outcome.
 func fate(r extension.Requirement, policy api.DependencyPolicy, o Outcome) (extension.DependencyState, string) {
-	switch {
-	case r.State != "":
+	if r.State != "" {
 		return r.State, r.Message
-	case o.Fault != nil && slices.Contains(o.Fault.Dependencies, r.Chosen()):
-		return extension.DependencyIsNotReady, o.Fault.Message
+	}
+	if o.Fault != nil {
+		if message, failed := o.Fault.Dependencies[r.Chosen()]; failed {
+			return extension.DependencyIsNotReady, message
+		}
+	}
+	switch {
 	case policy == api.RequireDependencies:
 		return extension.DependencyIsReady, ""
 	case policy != api.IgnoreDependencies && (o.Loaded != nil || o.Current || o.refused()):
@@ -99,37 +121,29 @@ func size(value any) int {
 	return len(data)
 }
 
-type name struct{ kind, name string }
-
-// loaded is a version that was chosen, and whether it is known to be loaded.
-type loaded struct {
-	version, digest string
-	is              bool
-}
-
-// versions are what a list tells of each name.
-func versions(list []api.DependencyStatus) map[name]loaded {
-	known := make(map[name]loaded, len(list))
-	for _, d := range list {
-		if d.Version != "" {
-			known[name{d.Type, d.Name}] = loaded{d.Version, d.Digest, d.State == string(extension.DependencyIsLoaded)}
-		}
-	}
-	return known
-}
-
-// SameDependencies tells whether the status has, as dependencies of a good load, what
-// was chosen now.
-func SameDependencies(s api.ExtensionStatus, requirements []extension.Requirement) bool {
-	before := versions(s.Dependencies)
+// SameDependencies tells whether the status lists, as dependencies of a good load,
+// what was chosen now, as far as it lists them.
+func SameDependencies(s api.ExtensionStatus, policy api.DependencyPolicy, requirements []extension.Requirement) bool {
+	chosen := map[extension.Demand]extension.Requirement{}
 	for _, r := range requirements {
-		was := before[name{string(r.Type), r.Name}]
-		if r.Version != "" && (was.version != r.Version || was.digest != string(r.Digest)) {
+		chosen[r.Demand] = r
+	}
+	for _, d := range s.Dependencies {
+		r, same := chosen[demandOf(d)]
+		failing := extension.DependencyState(d.State).Failing() && policy != api.IgnoreDependencies
+		if !same || failing || r.Version != "" && (r.Version != d.Version || string(r.Digest) != d.Digest) {
 			return false
 		}
 	}
-	failing := slices.ContainsFunc(s.Dependencies, func(d api.DependencyStatus) bool { return extension.DependencyState(d.State).Failing() })
-	return !failing && s.DependenciesOmitted == 0
+	return len(s.Dependencies)+int(s.DependenciesOmitted) == len(requirements)
+}
+
+func demandOf(d api.DependencyStatus) extension.Demand {
+	by := extension.Key{}
+	if parts := strings.SplitN(d.RequiredBy, ":", 3); len(parts) == 3 {
+		by = extension.Key{Type: extension.Type(parts[0]), Name: parts[1], Version: parts[2]}
+	}
+	return extension.Demand{By: by, Dependency: extension.Dependency{Type: extension.Type(d.Type), Name: d.Name, Constraint: d.Constraint}}
 }
 
 // dependencies says how the dependencies of the attempt fare.

@@ -86,6 +86,7 @@ func TestFailingDependenciesComeFirstAndKeepWhatIsLoaded(t *testing.T) {
 	g := NewWithT(t)
 	o := good("1.28.0", "a", noon)
 	o.Resolution.Dependencies = []extension.Requirement{demand("a", "1.0.0", ""), demand("z", "1.5.0", "")}
+	o.Resolution.Plan.Members[0].Key = extension.Key{Type: extension.Taskserv, Name: "z", Version: "1.5.0"}
 	before := after(g, newExtension(), o)
 	fault := failure(extension.NewFault(extension.DependencyMissing, "a dependency is missing: z"))
 	fault.Resolution = resolution("1.28.0", "a")
@@ -105,12 +106,13 @@ func TestFailingDependenciesComeFirstAndKeepWhatIsLoaded(t *testing.T) {
 func TestADependencyThatDoesNotLoadIsMarked(t *testing.T) {
 	g := NewWithT(t)
 	fault := extension.NewFault(extension.LoadFailed, "a dependency failed: taskserv b 1.1.0 does not load")
-	fault.Dependencies = []extension.Key{{Type: extension.Taskserv, Name: "b", Version: "1.1.0"}}
+	fault.Dependencies = map[extension.Key]string{{Type: extension.Taskserv, Name: "b", Version: "1.1.0"}: "taskserv b 1.1.0 does not load"}
 	o := failure(fault)
 	o.Resolution, o.InputDigest = resolution("1.28.0", "a"), digest("c")
 	o.Resolution.Dependencies = []extension.Requirement{demand("a", "1.0.0", ""), demand("b", "1.1.0", "")}
 	got := after(g, newExtension(), o)
 	g.Expect(states(got)).To(Equal([]string{"b 1.1.0 NotReady", "a 1.0.0"}))
+	g.Expect(got.Status.Dependencies[0].Message).To(Equal("taskserv b 1.1.0 does not load"))
 	g.Expect(summary(got)).To(ContainElement("DependenciesReady=False/LoadFailed"))
 }
 
@@ -126,14 +128,23 @@ func TestAnExtensionThatIsRefusedHadItsDependenciesLoaded(t *testing.T) {
 	g.Expect(states(got)).To(Equal([]string{"etcd 3.5.9"}), "nothing is known of it")
 }
 
-func TestWhatIsLoadedStaysSoWhileNothingIsKnown(t *testing.T) {
+func TestWhatItWasLoadedWithIsKept(t *testing.T) {
 	g := NewWithT(t)
 	before := after(g, newExtension(), good("1.28.0", "a", noon))
-	away := failure(extension.NewFault(extension.NushellUnavailable, "nu is away"))
-	away.Resolution = resolution("1.28.0", "a")
-	g.Expect(states(after(g, before, away))).To(Equal([]string{"etcd 3.5.9 Loaded"}))
-	away.Resolution.Dependencies[0].Digest = digest("f")
-	g.Expect(states(after(g, before, away))).To(Equal([]string{"etcd 3.5.9"}), "other content is not")
+	g.Expect(before.Status.LoadedDependencies).To(Equal([]string{"taskserv:etcd:3.5.9"}))
+	g.Expect(ours.LoadedDependencies(before.Status)).To(Equal([]extension.Key{{Type: extension.Taskserv, Name: "etcd", Version: "3.5.9"}}))
+	broken := failure(extension.NewFault(extension.InvalidMetadata, "dependency taskserv:etcd:4.0.0 is broken"))
+	broken.Resolution = resolution("1.28.0", "a")
+	broken.Resolution.Plan = extension.Plan{}
+	r := &broken.Resolution.Dependencies[0]
+	r.Version, r.State = "4.0.0", extension.DependencyIsNotReady
+	after1 := after(g, before, broken)
+	g.Expect(states(after1)).To(Equal([]string{"etcd 4.0.0 NotReady"}))
+	r.Version, r.State = "", extension.DependencyIsMissing
+	after2 := after(g, after1, broken)
+	g.Expect(states(after2)).To(Equal([]string{"etcd 3.5.9 Missing"}), "what never loaded is nobody's version")
+	expectLastGoodUnchanged(g, before, after2)
+	g.Expect(after2.Status.LoadedDependencies).To(Equal(before.Status.LoadedDependencies))
 }
 
 func TestDependenciesBeyondTheRoomAreCounted(t *testing.T) {
@@ -163,9 +174,20 @@ func TestSameDependencies(t *testing.T) {
 	o := good("1.28.0", "a", noon)
 	o.Resolution.Dependencies = []extension.Requirement{demand("a", "1.0.0", ""), demand("b", "1.1.0", "")}
 	s := after(g, newExtension(), o).Status
-	g.Expect(ours.SameDependencies(s, o.Resolution.Dependencies)).To(BeTrue())
-	g.Expect(ours.SameDependencies(s, []extension.Requirement{demand("a", "1.0.1", "")})).To(BeFalse())
-	g.Expect(ours.SameDependencies(s, []extension.Requirement{demand("c", "1.0.0", "")})).To(BeFalse())
+	same := func(policy api.DependencyPolicy, chosen ...extension.Requirement) bool {
+		return ours.SameDependencies(s, policy, chosen)
+	}
+	a, b := o.Resolution.Dependencies[0], o.Resolution.Dependencies[1]
+	g.Expect(same("", a, b)).To(BeTrue())
+	g.Expect(same("", b, a)).To(BeTrue())
+	g.Expect(same("", demand("a", "1.0.1", ""), b)).To(BeFalse())
+	g.Expect(same("", a)).To(BeFalse())
+	g.Expect(same("", a, b, demand("c", "1.0.0", ""))).To(BeFalse())
 	s.DependenciesOmitted = 1
-	g.Expect(ours.SameDependencies(s, o.Resolution.Dependencies)).To(BeFalse(), "the rest is not known")
+	g.Expect(same("", a, b, demand("c", "1.0.0", ""))).To(BeTrue(), "as far as it lists them")
+
+	o.Resolution.Dependencies = []extension.Requirement{a, demand("absent", "", "Missing")}
+	s = after(g, wanting(api.IgnoreDependencies), o).Status
+	g.Expect(same(api.IgnoreDependencies, o.Resolution.Dependencies...)).To(BeTrue(), "nobody looks whether it is there")
+	g.Expect(same(api.LoadDependencies, o.Resolution.Dependencies...)).To(BeFalse())
 }

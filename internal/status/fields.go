@@ -49,6 +49,7 @@ func recordLoaded(s *api.ExtensionStatus, o Outcome) {
 	s.InputDigest, s.Key = string(loaded.InputDigest), root.Key.String()
 	s.Path = cut(root.Path, maxPlaceLength)
 	s.Hooks = loaded.Hooks
+	s.LoadedDependencies = loadedWith(o.Resolution.Plan)
 	s.LoadedAt = &at
 	s.Sandbox = &api.SandboxStatus{Level: loaded.Enforcement.Level, Missing: loaded.Enforcement.Missing}
 	s.History = history(s.History, api.HistoryEntry{Version: s.Version, Digest: s.Digest, LoadedAt: at})
