@@ -251,6 +251,28 @@ var _ = Describe("dependencies under Load", func() {
 		Expect(w.dependencies("top")).To(Equal([]string{"taskserv:top:1.0.0 -> base@ 1.0.0 Loaded"}))
 	})
 
+	It("do not go down when a broken version came between", func() {
+		w := newWorld()
+		w.publishNeeding("top", "1.0.0", "base")
+		w.publish(api.TaskservType, "base", "1.0.0", nil)
+		w.publish(api.TaskservType, "base", "2.0.0", nil)
+		w.start()
+		w.apply(api.TaskservType, "top", "")
+		Expect(w.becomes("top", ready).Status.LoadedDependencies).To(Equal([]string{"taskserv:base:2.0.0"}))
+		w.publish(api.TaskservType, "base", "2.0.0", map[string]string{"mod.nu": "export def install [ {"})
+		w.becomes("top", "False LoadFailed Stalled")
+		Expect(os.RemoveAll(w.folder(api.TaskservType, "base", "2.0.0"))).To(Succeed())
+		w.becomes("top", "False DependencyMissing Stalled")
+		w.saysThat("top", "is gone at version 2.0.0, which is loaded")
+
+		By("what never loaded holds nobody back")
+		w.publish(api.TaskservType, "base", "3.0.0", map[string]string{"mod.nu": "export def install [ {"})
+		w.becomes("top", "False LoadFailed Stalled")
+		w.publish(api.TaskservType, "base", "2.0.0", nil)
+		Expect(os.RemoveAll(w.folder(api.TaskservType, "base", "3.0.0"))).To(Succeed())
+		w.becomes("top", ready)
+	})
+
 	It("beyond what the status holds are counted", func() {
 		w := newWorld()
 		var groups []string

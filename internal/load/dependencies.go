@@ -79,6 +79,7 @@ func (l *Loader) perform(t *task) {
 			return
 		}
 	}
+	defer l.slots.ask(string(t.InputDigest), t.Namespace)()
 	t.out = <-l.fly(string(t.InputDigest), t.Fresh, func() outcome { return l.run(t.Request) })
 }
 

@@ -181,6 +181,34 @@ func TestOneHangingDependencyHoldsOneSlot(t *testing.T) {
 	g.Expect(extension.AsFault(err).Code).To(Equal(extension.LoadTimeout))
 }
 
+func TestASharedDependencyDoesNotWaitBehindACrowd(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, func(o *load.Options) { o.Slots = 2 })
+	b.nu.check = func(ctx context.Context, stage string, plan extension.Plan) (extension.Checked, error) {
+		if strings.HasPrefix(plan.Root().Key.Name, "hangs") {
+			return hang(ctx, stage, plan)
+		}
+		return extension.Checked{}, nil
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	stopped := make(chan error, 1)
+	go func() { stopped <- b.Start(ctx) }()
+	for i := range 20 {
+		b.Load(b.request(b.put(fmt.Sprintf("hangs-%d", i), "1.0.0")), func() {})
+	}
+	base := b.put("base", "1.0.0")
+	first := b.request(base, b.put("first", "1.0.0", "base"))
+	b.Load(first, func() {})
+	second := b.request(base, b.put("second", "1.0.0", "base"))
+	second.Namespace = "team-b"
+	flight := b.Load(second, func() {})
+	g.Eventually(flight.Done(), "5s").Should(BeClosed())
+	_, err := flight.Outcome()
+	g.Expect(err).NotTo(HaveOccurred())
+	cancel()
+	g.Expect(<-stopped).To(Succeed())
+}
+
 func TestALongChainIsLoaded(t *testing.T) {
 	g := NewWithT(t)
 	b := newBench(t, nil)

@@ -157,6 +157,7 @@ func (l *Loader) Load(req Request, notify func()) *Flight {
 		}
 	}
 	flight := newFlight()
+	asked := l.slots.ask(key, req.Namespace)
 	result := l.fly(key, req.Fresh, func() outcome {
 		if err := l.dependencies(req); err != nil {
 			return outcome{err: err}
@@ -165,6 +166,7 @@ func (l *Loader) Load(req Request, notify func()) *Flight {
 	})
 	go func() {
 		flight.end(<-result)
+		asked()
 		notify()
 	}()
 	return flight
@@ -193,7 +195,7 @@ func remember(out outcome) bool {
 
 // run loads in this goroutine, once it has a slot.
 func (l *Loader) run(req Request) outcome {
-	release, crowded, err := l.slots.acquire(l.ctx, req.Namespace)
+	release, crowded, err := l.slots.acquire(l.ctx, string(req.InputDigest))
 	if err != nil {
 		return outcome{err: err}
 	}

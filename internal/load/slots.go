@@ -4,13 +4,15 @@ package load
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 )
 
-// slots shares a fixed number of places between namespaces: they take turns, and
-// none holds more than half of the places (rounded up), so that loads that hang in one do not
-// slow the others.
+// slots shares a fixed number of places between namespaces: they take turns, and none
+// holds more than half of the places (rounded up), so that loads that hang in one do
+// not slow the others. A load that several namespaces ask for waits in the queue of
+// each, and goes with the first that has its turn.
 type slots struct {
 	mu           sync.Mutex
 	free         int
@@ -19,13 +21,22 @@ type slots struct {
 	waiting      map[string][]*waiter
 	// turns lists the namespaces that wait, the next to be served first.
 	turns []string
+	// asking counts who asks for a load, by its key and their namespace.
+	asking map[string]map[string]int
+	// queued are the loads that wait, by key.
+	queued map[string]*waiter
 }
 
-// waiter waits for a place. crowded is set before granted is closed: many of the same
-// namespace wait behind it.
+// waiter waits for a place.
 type waiter struct {
+	key string
+	// in are the namespaces in whose queues it stands.
+	in []string
+	// granted is closed when it has its place, after what follows was set.
 	granted chan struct{}
-	crowded bool
+	// namespace holds the place. crowded: many of the same namespace wait behind it.
+	namespace string
+	crowded   bool
 }
 
 // crowd is how many loads of one namespace wait when it counts as a crowd, whose loads
@@ -36,27 +47,67 @@ func newSlots(n int) *slots {
 	return &slots{
 		free: n, perNamespace: (n + 1) / 2,
 		holding: map[string]int{}, waiting: map[string][]*waiter{},
+		asking: map[string]map[string]int{}, queued: map[string]*waiter{},
 	}
 }
 
-// acquire waits for a place for namespace and returns what gives it back, and whether
-// the namespace is a crowd. It fails only with the context's error.
-func (s *slots) acquire(ctx context.Context, namespace string) (release func(), crowded bool, err error) {
-	w := &waiter{granted: make(chan struct{})}
+// ask notes that somebody in a namespace asks for a load, until done is called.
+func (s *slots) ask(key, namespace string) (done func()) {
 	s.mu.Lock()
-	if len(s.waiting[namespace]) == 0 {
-		s.turns = append(s.turns, namespace)
+	defer s.mu.Unlock()
+	if s.asking[key] == nil {
+		s.asking[key] = map[string]int{}
 	}
-	s.waiting[namespace] = append(s.waiting[namespace], w)
+	s.asking[key][namespace]++
+	if w := s.queued[key]; w != nil {
+		s.enqueue(namespace, w)
+		s.grant()
+	}
+	return func() { s.asked(key, namespace) }
+}
+
+func (s *slots) asked(key, namespace string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.asking[key][namespace]--; s.asking[key][namespace] == 0 {
+		delete(s.asking[key], namespace)
+	}
+	if len(s.asking[key]) == 0 {
+		delete(s.asking, key)
+	}
+}
+
+// acquire waits for a place for a load that somebody asks for and returns what gives it
+// back, and whether the namespace is a crowd. It fails only with the context's error.
+// No two may wait with one key.
+func (s *slots) acquire(ctx context.Context, key string) (release func(), crowded bool, err error) {
+	w := &waiter{key: key, granted: make(chan struct{})}
+	s.mu.Lock()
+	s.queued[key] = w
+	for _, namespace := range slices.Sorted(maps.Keys(s.asking[key])) {
+		s.enqueue(namespace, w)
+	}
 	s.grant()
 	s.mu.Unlock()
 	select {
 	case <-w.granted:
-		return func() { s.release(namespace) }, w.crowded, nil
+		return func() { s.release(w.namespace) }, w.crowded, nil
 	case <-ctx.Done():
-		s.abandon(namespace, w)
+		s.abandon(w)
 		return nil, false, ctx.Err()
 	}
+}
+
+// enqueue needs the lock.
+func (s *slots) enqueue(ns string, w *waiter) {
+	if slices.Contains(w.in, ns) {
+		return
+	}
+	w.in = append(w.in, ns)
+	if len(s.waiting[ns]) == 0 {
+		s.turns = append(s.turns, ns)
+	}
+	s.waiting[ns] = append(s.waiting[ns], w)
 }
 
 // grant serves whoever is next as long as there are places. The lock is held.
@@ -67,12 +118,11 @@ func (s *slots) grant() {
 			return
 		}
 		ns := s.turns[turn]
-		s.turns = slices.Delete(s.turns, turn, turn+1)
 		w := s.waiting[ns][0]
-		s.dequeue(ns, 0)
-		w.crowded = len(s.waiting[ns]) >= crowd
-		if len(s.waiting[ns]) > 0 {
-			s.turns = append(s.turns, ns)
+		s.dequeue(w)
+		w.namespace, w.crowded = ns, len(s.waiting[ns]) >= crowd
+		if turn = slices.Index(s.turns, ns); turn >= 0 { // it goes to the end
+			s.turns = append(slices.Delete(s.turns, turn, turn+1), ns)
 		}
 		s.free--
 		s.holding[ns]++
@@ -90,26 +140,28 @@ func (s *slots) release(ns string) {
 	s.grant()
 }
 
-// abandon takes a waiter out of the queue, or gives back the place that it was
+// abandon takes a waiter out of the queues, or gives back the place that it was
 // granted at the same moment.
-func (s *slots) abandon(ns string, w *waiter) {
+func (s *slots) abandon(w *waiter) {
 	s.mu.Lock()
-	i := slices.Index(s.waiting[ns], w)
-	if i >= 0 {
-		s.dequeue(ns, i)
-		if len(s.waiting[ns]) == 0 {
-			s.turns = slices.DeleteFunc(s.turns, func(turn string) bool { return turn == ns })
-		}
+	waits := s.queued[w.key] == w
+	if waits {
+		s.dequeue(w)
 	}
 	s.mu.Unlock()
-	if i < 0 {
-		s.release(ns)
+	if !waits {
+		s.release(w.namespace)
 	}
 }
 
-func (s *slots) dequeue(ns string, i int) {
-	s.waiting[ns] = slices.Delete(s.waiting[ns], i, i+1)
-	if len(s.waiting[ns]) == 0 {
-		delete(s.waiting, ns)
+// dequeue takes a waiter out of every queue. It needs the lock.
+func (s *slots) dequeue(w *waiter) {
+	delete(s.queued, w.key)
+	for _, ns := range w.in {
+		s.waiting[ns] = slices.DeleteFunc(s.waiting[ns], func(o *waiter) bool { return o == w })
+		if len(s.waiting[ns]) == 0 {
+			delete(s.waiting, ns)
+			s.turns = slices.DeleteFunc(s.turns, func(turn string) bool { return turn == ns })
+		}
 	}
 }

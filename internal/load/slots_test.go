@@ -13,6 +13,16 @@ import (
 	. "github.com/onsi/gomega"
 )
 
+// keys tells loads apart.
+var keys atomic.Int64
+
+// enter waits for a place for a load that nobody else asks for.
+func (s *slots) enter(ctx context.Context, namespace string) (release func(), crowded bool, err error) {
+	key := strconv.FormatInt(keys.Add(1), 10)
+	defer s.ask(key, namespace)()
+	return s.acquire(ctx, key)
+}
+
 // place is one asker's view of the slots.
 type place struct {
 	namespace string
@@ -34,7 +44,7 @@ func (q *queue) ask(namespace string) *place {
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &place{namespace: namespace, cancel: cancel}
 	go func() {
-		release, crowded, err := q.acquire(ctx, namespace)
+		release, crowded, err := q.enter(ctx, namespace)
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		p.release, p.crowded, p.err = release, crowded, err
@@ -73,6 +83,8 @@ func expectEmpty(g Gomega, s *slots, places int) {
 	g.Expect(s.holding).To(BeEmpty())
 	g.Expect(s.waiting).To(BeEmpty())
 	g.Expect(s.turns).To(BeEmpty())
+	g.Expect(s.asking).To(BeEmpty())
+	g.Expect(s.queued).To(BeEmpty())
 }
 
 func TestNamespacesTakeTurns(t *testing.T) {
@@ -126,6 +138,37 @@ func TestANamespaceHoldsAtMostHalfOfThePlaces(t *testing.T) {
 			q.giveBack(i)
 		}
 		expectEmpty(g, q.slots, 4)
+	})
+}
+
+func TestALoadThatSeveralAskForGoesWithTheFirstThatHasItsTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		q := &queue{slots: newSlots(2)}
+		for range 5 {
+			q.ask("hangs")
+		}
+		g.Expect(q.order()).To(Equal([]string{"hangs"}))
+		done := q.slots.ask("shared", "hangs")
+		var holds string
+		go func() {
+			release, _, err := q.acquire(context.Background(), "shared")
+			if err == nil {
+				holds = "a place"
+				release()
+			}
+		}()
+		synctest.Wait()
+		g.Expect(holds).To(BeEmpty(), "it is behind the others of its namespace")
+		alsoDone := q.slots.ask("shared", "works")
+		synctest.Wait()
+		g.Expect(holds).To(Equal("a place"))
+		done()
+		alsoDone()
+		for i := range 5 {
+			q.giveBack(i)
+		}
+		expectEmpty(g, q.slots, 2)
 	})
 }
 
@@ -188,7 +231,7 @@ func TestCancelledAtTheMomentOfTheGrant(t *testing.T) {
 	cancel()
 	refused := 0
 	for range 1000 {
-		release, _, err := s.acquire(ctx, "a")
+		release, _, err := s.enter(ctx, "a")
 		if err != nil {
 			refused++
 			continue
@@ -214,7 +257,7 @@ func TestSlotsUnderLoad(t *testing.T) {
 				if i%3 == 0 {
 					go cancel()
 				}
-				release, _, err := s.acquire(ctx, strconv.Itoa(u%3))
+				release, _, err := s.enter(ctx, strconv.Itoa(u%3))
 				if err == nil {
 					if all.Add(1) > places || mine.Add(1) > places-1 {
 						over.Add(1)
