@@ -273,6 +273,27 @@ var _ = Describe("dependencies under Load", func() {
 		w.becomes("top", ready)
 	})
 
+	It("that a reload has lowered stay asked for while they fail", func() {
+		w := newWorld()
+		w.publishNeeding("top", "1.0.0", "base")
+		w.publish(api.TaskservType, "base", "1.0.0", map[string]string{"mod.nu": "export def install [ {"})
+		w.publish(api.TaskservType, "base", "2.0.0", nil)
+		w.start()
+		w.apply(api.TaskservType, "top", "")
+		w.becomes("top", ready)
+		Expect(os.RemoveAll(w.folder(api.TaskservType, "base", "2.0.0"))).To(Succeed())
+		w.becomes("top", "False DependencyMissing Stalled")
+		w.reload("top", "lower it")
+		w.becomes("top", "False LoadFailed Stalled")
+		w.stop()
+		w.writes.Store(0)
+		w.start()
+		w.stays("top", "False LoadFailed Stalled")
+		Expect(w.writes.Load()).To(BeZero())
+		w.publish(api.TaskservType, "base", "1.0.0", nil)
+		w.becomes("top", ready)
+	})
+
 	It("beyond what the status holds are counted", func() {
 		w := newWorld()
 		var groups []string

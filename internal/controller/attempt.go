@@ -135,7 +135,7 @@ func (a *attempt) question(refresh bool) resolve.Request {
 	if a.token != "" || loaded == "" || last == nil || last.Generation != a.ext.Generation {
 		return req
 	}
-	req.Floors = status.LoadedDependencies(a.ext.Status)
+	req.Floors = a.floors()
 	if constraint, err := extension.ParseConstraint(spec.Version); err == nil && constraint.Accepts(loaded) {
 		req.Floor = loaded
 		if extension.CompareVersions(last.Version, loaded) < 0 {
@@ -143,6 +143,21 @@ func (a *attempt) question(refresh bool) resolve.Request {
 		}
 	}
 	return req
+}
+
+// floors are the versions of the dependencies that are loaded, or the lower ones that
+// were asked for since, and failed for now.
+func (a *attempt) floors() []extension.Key {
+	floors := status.LoadedDependencies(a.ext.Status)
+	for _, d := range a.ext.Status.Dependencies {
+		for i, floor := range floors {
+			same := string(floor.Type) == d.Type && floor.Name == d.Name && d.Version != ""
+			if same && extension.CompareVersions(d.Version, floor.Version) < 0 {
+				floors[i].Version = d.Version
+			}
+		}
+	}
+	return floors
 }
 
 // subject of the attempt, once it is decided.

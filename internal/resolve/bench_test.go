@@ -110,7 +110,7 @@ func BenchmarkResolve(b *testing.B) {
 	b.Run("many backtracks", func(b *testing.B) { resolveOften(b, layered(1, pinned(130)), "") })
 	b.Run("too many backtracks", func(b *testing.B) { resolveOften(b, layered(1, pinned(200)), extension.LimitExceeded) })
 	b.Run("conflict", func(b *testing.B) { resolveOften(b, contradicted(1), extension.DependencyConflict) })
-	b.Run("too many conflicts", func(b *testing.B) { resolveOften(b, contradicted(40), extension.LimitExceeded) })
+	b.Run("too many conflicts", func(b *testing.B) { resolveOften(b, contradicted(40), extension.DependencyConflict) })
 }
 
 // pinned has so many ranges in a thousand that take one minor version, at random.

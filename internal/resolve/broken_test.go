@@ -55,6 +55,15 @@ func TestABrokenDependencyIsChosenAndTold(t *testing.T) {
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(planned(got.Plan)).To(Equal(keys("etcd@3.5.0 vault@1.0.0")))
 	})
+	t.Run("nor an older root", func(t *testing.T) {
+		g := NewWithT(t)
+		catalog := shelves("builtin", "kubernetes 1.28.0: nowhere", "kubernetes 1.27.0")
+		catalog.fetch["taskserv:kubernetes:1.27.0"] = noDescription
+		got, err := answered(catalog, wish("kubernetes"))
+		g.Expect(err).To(BeIdenticalTo(noDescription))
+		g.Expect(got.Found()).To(BeFalse(), "what is told is not of the newer one")
+		g.Expect(got.Dependencies).To(BeEmpty())
+	})
 	t.Run("nor the root", func(t *testing.T) {
 		g := NewWithT(t)
 		catalog := shelves("builtin", lines...)

@@ -37,7 +37,7 @@ func (q *inquiry) choose(ctx context.Context, constraint extension.Constraint) e
 		if err != nil || rule == "" {
 			return err
 		}
-		if failed != nil && failed.passing && q.req.Floor == "" {
+		if failed != nil && (*q.steps == 0 || failed.passing && q.req.Floor == "") {
 			break // an older one first, and this one in a moment, is not what anybody wants
 		}
 	}
@@ -67,6 +67,7 @@ func (q *inquiry) consider(ctx context.Context, constraint extension.Constraint,
 	}
 	root, err := o.catalog.Fetch(ctx, extension.Key{Type: q.req.Ref.Type, Name: q.req.Ref.Name, Version: offer.Version})
 	if err != nil {
+		q.res.Root, q.res.Dependencies = extension.Member{}, nil // of a newer one
 		return "", err
 	}
 	return "", q.plan(ctx, root)

@@ -47,6 +47,18 @@ func TestACycleReadsTheSameFromEveryMember(t *testing.T) {
 	}
 }
 
+func TestALongCycleHasRoomInAMessage(t *testing.T) {
+	g := NewWithT(t)
+	for n := 60; n <= 256; n++ {
+		names, lines := ring(n)
+		got, err := answered(shelves("builtin", lines...), wish(names[n/2]))
+		g.Expect(extension.AsFault(err).Code).To(Equal(extension.DependencyCycle))
+		g.Expect(len(err.Error())).To(BeNumerically("<=", 1024), "of %d", n)
+		g.Expect(err).To(MatchError(HaveSuffix("; remove one of these dependencies from its manifest")))
+		g.Expect(got.Dependencies).To(HaveLen(n))
+	}
+}
+
 func TestACycleEndsWhereAnyEdgeIsRemoved(t *testing.T) {
 	g := NewWithT(t)
 	names, lines := ring(3)

@@ -17,7 +17,7 @@ func (q *inquiry) impossible(ctx context.Context, root extension.Member) error {
 	lenient := problem{root: root, index: q.index, lenient: true, steps: q.steps}
 	answer, err := q.solver.solve(ctx, lenient)
 	if err != nil {
-		return err
+		return q.tooMuch(err, root)
 	}
 	if answer.chosen == nil {
 		return q.conflict(ctx, lenient, answer.core)
@@ -82,13 +82,16 @@ func problems(code extension.Code, details, names []string) string {
 // maxMessage is how long a condition's message may be, in bytes.
 const maxMessage = 1024
 
+// manyMore is the longest end of a list that was cut.
+const manyMore = " and 99999 more"
+
 // fit joins as many of texts between head and tail as a message has room for, one at
 // least, and says how many more there are.
 func fit(head string, texts []string, separator, tail string) string {
 	if message := head + strings.Join(texts, separator) + tail; len(message) <= maxMessage {
 		return message
 	}
-	room := maxMessage - len(head) - len(tail) - len(" and 99999 more")
+	room := maxMessage - len(head) - len(tail) - len(manyMore)
 	shown := max(1, slices.IndexFunc(texts, func(text string) bool {
 		room -= len(text) + len(separator)
 		return room < 0

@@ -40,6 +40,14 @@ func TestAPlanHasAtMost256Members(t *testing.T) {
 			g.Expect(got.Plan.Members[0].Key.Name).To(Equal(fmt.Sprintf("link-%03d", n-1)))
 		})
 	}
+	t.Run("but an older root may have fewer", func(t *testing.T) {
+		g := NewWithT(t)
+		lines := append(chain(300), "kubernetes 1.1.0: link-000", "kubernetes 1.0.0: link-100")
+		got, err := answered(shelves("builtin", lines...), wish("kubernetes"))
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(got.Plan.Root().Key).To(Equal(keyOf("kubernetes@1.0.0")))
+		g.Expect(got.Candidates[0].Refused).To(Equal("taskserv:kubernetes:1.1.0 depends on more than 255 others; split it"))
+	})
 	t.Run("a wide one", func(t *testing.T) {
 		g := NewWithT(t)
 		var lines, firsts []string
@@ -107,8 +115,9 @@ func TestTheBoundIsOfAllCandidatesTogether(t *testing.T) {
 		lines = append(lines, strings.Replace(needs, "1.0.0", fmt.Sprintf("2.%d.0", i), 1))
 	}
 	ctx := &counting{Context: context.Background()}
-	_, err := resolve.New(nil, shelves("builtin", lines...)).Resolve(ctx, wish("kubernetes@^2"))
-	g.Expect(extension.AsFault(err).Code).To(Equal(extension.LimitExceeded))
+	got, err := resolve.New(nil, shelves("builtin", lines...)).Resolve(ctx, wish("kubernetes@^2"))
+	g.Expect(extension.AsFault(err).Code).To(Equal(extension.DependencyConflict), "what was found of the newest is told")
+	g.Expect(got.Candidates[len(got.Candidates)-1].Refused).To(ContainSubstring("cannot be chosen within 50000 steps"))
 	g.Expect(ctx.steps).To(BeNumerically("<", 110_000), "50,000 to choose, and as many to say why not")
 }
 

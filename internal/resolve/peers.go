@@ -99,7 +99,7 @@ func (p *peers) recall(ctx context.Context, peer Peer) (extension.Member, bool, 
 			continue
 		}
 		m, has, err := catalog.Recall(ctx, key, peer.Loaded.Digest)
-		if err == nil && !has {
+		if !has {
 			p.consult(extension.Consulted{Catalog: catalog.Name(), Type: key.Type, Name: key.Name})
 			m, has, err = catalog.Recall(ctx, key, peer.Loaded.Digest)
 		}

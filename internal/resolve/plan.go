@@ -32,7 +32,7 @@ func (q *inquiry) plan(ctx context.Context, root extension.Member) error {
 		root: root, index: q.index, lenient: q.req.Policy == Ignore, steps: q.steps,
 	})
 	if err != nil {
-		return err
+		return q.tooMuch(err, root)
 	}
 	if answer.chosen == nil {
 		return q.impossible(ctx, root)
@@ -51,6 +51,15 @@ func (q *inquiry) plan(ctx context.Context, root extension.Member) error {
 	}
 	q.res.Plan = extension.Plan{Members: members, Alone: q.req.Policy == Ignore && len(members) > 1}
 	return nil
+}
+
+// tooMuch makes a limit that a candidate has reached its failure: an older one may not.
+func (q *inquiry) tooMuch(err error, root extension.Member) error {
+	var fault *extension.Fault
+	if errors.As(err, &fault) && fault.Code == extension.LimitExceeded {
+		return &failure{fault: fault, root: root}
+	}
+	return err
 }
 
 // selection is what was chosen for a root, breadth first, with what is wrong with
@@ -178,10 +187,10 @@ func (s *selection) cycle(rings [][]string) error {
 			}
 		}
 	}
-	head := "dependencies form a cycle: "
-	if len(paths[0]) > maxMessage-len(head) {
+	head, tail := "dependencies form a cycle: ", "; remove one of these dependencies from its manifest"
+	if len(head)+len(paths[0])+len(manyMore)+len(tail) > maxMessage {
 		paths[0] = strings.Join(rings[0][:5], " → ") + " → …"
 		head = fmt.Sprintf("dependencies form a cycle of %d, whole in status.dependencies, that begins with ", len(rings[0]))
 	}
-	return extension.NewFault(extension.DependencyCycle, "%s", fit(head, paths, "; ", "; remove one of these dependencies from its manifest"))
+	return extension.NewFault(extension.DependencyCycle, "%s", fit(head, paths, "; ", tail))
 }

@@ -40,7 +40,7 @@ func TestTheSolutionIsTheBestOfAll(t *testing.T) {
 		g.Expect(got.Root.Key).To(Equal(want.root))
 		switch want.code {
 		case extension.InvalidMetadata:
-			g.Expect(fault.Dependencies).To(ConsistOf(u.failing(want.chosen)))
+			g.Expect(slices.Collect(maps.Keys(fault.Dependencies))).To(ConsistOf(u.failing(want.chosen)))
 			u.expectRequirements(g, got, want)
 		case extension.DependencyMissing:
 			u.expectRequirements(g, got, want)
@@ -71,7 +71,8 @@ func (u universe) expectPlan(g Gomega, got extension.Resolution, want verdict) {
 		g.Expect(before).NotTo(HaveKey(nameOf(m.Key)), "a name is there once")
 		for _, d := range m.Metadata.Dependencies {
 			version, has := before[targetOf(d)]
-			if u.req.Policy == resolve.Ignore && !u.alone(extension.Demand{By: m.Key, Dependency: d}) {
+			demand := extension.Demand{By: m.Key, Dependency: d}
+			if u.req.Policy == resolve.Ignore && (!u.alone(demand) || u.met(u.failing(want.chosen), demand)) {
 				continue
 			}
 			g.Expect(has).To(BeTrue(), "%s stands before %s", d, m.Key)
@@ -81,7 +82,7 @@ func (u universe) expectPlan(g Gomega, got extension.Resolution, want verdict) {
 		before[nameOf(m.Key)] = m.Key.Version
 	}
 	g.Expect(slices.Collect(maps.Keys(before))).To(ConsistOf(slices.Collect(maps.Keys(needed))), "nobody is there whom nobody needs")
-	g.Expect(members).To(ConsistOf(want.chosen))
+	g.Expect(members).To(ConsistOf(slices.DeleteFunc(slices.Clone(want.chosen), func(key extension.Key) bool { return u.broken[key] })))
 	u.expectRequirements(g, got, want)
 }
 
@@ -94,7 +95,7 @@ func (u universe) expectRequirements(g Gomega, got extension.Resolution, want ve
 		switch broken := u.broken[r.Chosen()]; {
 		case r.Version == "":
 			r.State = extension.DependencyIsMissing
-		case broken && want.code == extension.InvalidMetadata:
+		case broken && want.code != extension.DependencyMissing:
 			r.State = extension.DependencyIsNotReady
 			fallthrough
 		case broken:

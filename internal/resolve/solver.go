@@ -61,7 +61,7 @@ type solution struct {
 // Bounds of one resolution.
 const (
 	// maxSteps is far above what a library needs whose ranges mean something, and
-	// takes well under a second.
+	// takes a sixth of a second, or one where every manifest has 60 dependencies.
 	maxSteps = 50_000
 	// maxMembers is how many members a plan may have: each is loaded in a stage of its
 	// own part of the plan, and in a chain that grows by the square.

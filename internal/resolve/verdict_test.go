@@ -49,7 +49,7 @@ func (u universe) fate(key extension.Key) verdict {
 		if v.chosen = u.best(key, u.alone); v.chosen == nil {
 			v.code = extension.DependencyConflict
 		}
-	case len(u.failing(v.chosen)) > 0:
+	case len(u.failing(v.chosen)) > 0 && u.req.Policy != resolve.Ignore:
 		v.code = extension.InvalidMetadata
 	case u.ringed(v.chosen):
 		v.code = extension.DependencyCycle

@@ -157,6 +157,8 @@ func (c conditions) dependencies(policy api.DependencyPolicy, o Outcome) {
 		set(metav1.ConditionFalse, Reason(o.Fault.Code), o.Fault.Message)
 	case !o.Resolution.Found():
 		set(metav1.ConditionUnknown, Reason(o.Fault.Code), "no version was found whose dependencies could be looked at")
+	case n == 0 && o.Fault != nil && !o.refused() && len(o.Resolution.Root.Metadata.Dependencies) > 0:
+		set(metav1.ConditionUnknown, Reason(o.Fault.Code), o.Fault.Message)
 	case n == 0:
 		set(metav1.ConditionTrue, api.DependenciesReadyReason, "has no dependencies")
 	case policy == api.IgnoreDependencies:

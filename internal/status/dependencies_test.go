@@ -128,6 +128,16 @@ func TestAnExtensionThatIsRefusedHadItsDependenciesLoaded(t *testing.T) {
 	g.Expect(states(got)).To(Equal([]string{"etcd 3.5.9"}), "nothing is known of it")
 }
 
+func TestNothingIsSaidOfDependenciesThatWereNotLookedAt(t *testing.T) {
+	g := NewWithT(t)
+	before := after(g, newExtension(), good("1.28.0", "a", noon))
+	away := failure(extension.NewTransientFault(extension.CatalogUnavailable, nil, "a library cannot be read"))
+	away.Resolution = extension.Resolution{Root: resolution("1.28.0", "a").Root}
+	got := after(g, before, away)
+	g.Expect(summary(got)).To(ContainElement("DependenciesReady=Unknown/CatalogUnavailable"))
+	g.Expect(got.Status.Dependencies).To(Equal(before.Status.Dependencies))
+}
+
 func TestWhatItWasLoadedWithIsKept(t *testing.T) {
 	g := NewWithT(t)
 	before := after(g, newExtension(), good("1.28.0", "a", noon))

@@ -62,7 +62,7 @@ func Compute(ext *api.Extension, o Outcome) api.ExtensionStatus {
 	}
 	explain(&s, o)
 	policy := ext.Spec.DependencyPolicy
-	if o.Resolution.Found() {
+	if o.Resolution.Found() && (o.Fault == nil || len(o.Resolution.Dependencies) > 0) {
 		recordDependencies(&s, policy, o)
 	}
 	if o.ended() && o.Resolution.Found() {
