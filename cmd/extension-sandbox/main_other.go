@@ -11,6 +11,6 @@ import (
 
 func main() {
 	_, _ = os.Stderr.WriteString("extension-sandbox: works on Linux only, this is " + runtime.GOOS +
-		"; start the manager with the sandbox off here\n")
+		"; start the manager with --sandbox=off here\n")
 	os.Exit(125)
 }

@@ -7,6 +7,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -17,6 +18,9 @@ import (
 
 	. "github.com/onsi/gomega"
 )
+
+// captive is what the tests hold (test/captive): a static program, as every program here must be.
+var captive string
 
 // TestMain makes the test binary the helper itself when it is asked for, so that the tests start a real one.
 func TestMain(m *testing.M) {
@@ -32,7 +36,24 @@ func TestMain(m *testing.M) {
 		}
 		(&reporter{descriptor: descriptor, program: "/bin/nu"}).fail(os.Args[2], "step", syscall.EPERM)
 	}
-	os.Exit(m.Run())
+	os.Exit(runWithCaptive(m))
+}
+
+func runWithCaptive(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "extension-sandbox-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	captive = filepath.Join(dir, "captive")
+	build := exec.Command("go", "build", "-o", captive, "provisioning.dev/extension-operator/test/captive")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "cannot build the captive: %v\n%s", err, output)
+		return 1
+	}
+	return m.Run()
 }
 
 // outcome is what one run of the helper gave.
@@ -70,55 +91,108 @@ func helper(t *testing.T, args ...string) outcome {
 	return start(t, append([]string{"as-helper"}, args...)...)
 }
 
-var everyLimit = []string{"--cpu=10", "--open-files=64", "--file-size=4096", "--address-space=1073741824"}
+// everyLimit leaves room for a Go program, which reserves much address space.
+var everyLimit = []string{"--cpu=10", "--open-files=64", "--file-size=4096", "--address-space=4294967296"}
+
+const (
+	enforcedAll      = `{"enforced":["descriptors","no_new_privs","landlock","landlock_network","landlock_scope","seccomp","rlimits"]}` + "\n"
+	enforcedNoLimits = `{"enforced":["descriptors","no_new_privs","landlock","landlock_network","landlock_scope","seccomp"]}` + "\n"
+	onlyStatic       = "; only a static program can run here, no script and none that needs a loader"
+)
 
 func TestItBecomesTheProgram(t *testing.T) {
 	g := NewWithT(t)
-	got := helper(t, append(everyLimit, "--report-fd=3", "--", "/bin/sh", "-c",
-		`echo $0 $1 $CANARY; grep NoNewPrivs /proc/self/status; test -e /proc/$$/fd/3 || echo closed; exit 9`, "a", "--b")...)
-	g.Expect(got).To(Equal(outcome{9, "a --b kept\nNoNewPrivs:\t1\nclosed\n", "",
-		`{"enforced":["descriptors","no_new_privs","rlimits"]}` + "\n"}))
+	got := helper(t, append(everyLimit, "--report-fd=3", "--", captive, "open", "env", "args", "a", "--b")...)
+	g.Expect(got).To(Equal(outcome{0, "0\n1\n2\nCANARY=kept\x00PATH=/usr/bin:/bin\x00a\x00--b\x00", "", enforcedAll}))
+	g.Expect(helper(t, "--", captive, "exit=9")).To(Equal(outcome{9, "", "", ""}))
 }
 
 func TestALimitLeftOutIsNotReported(t *testing.T) {
 	g := NewWithT(t)
-	got := helper(t, "--cpu=10", "--report-fd=3", "--", "/bin/sh", "-c", "ulimit -t; ulimit -c; ulimit -v")
-	g.Expect(got).To(Equal(outcome{0, "10\n0\nunlimited\n", "", `{"enforced":["descriptors","no_new_privs"]}` + "\n"}))
+	got := helper(t, "--cpu=10", "--report-fd=3", "--", captive, "limits")
+	g.Expect(got.report).To(Equal(enforcedNoLimits))
+	g.Expect(got.stdout).To(And(HavePrefix("cpu 10 11\n"), ContainSubstring("\nno_new_privs 1\nseccomp 2\ncapabilities 0 0\n")))
 }
 
 func TestATighterLimitIsKept(t *testing.T) {
 	g := NewWithT(t)
 	self, err := os.Executable()
 	g.Expect(err).NotTo(HaveOccurred())
-	cmd := exec.Command("/bin/sh", "-c", `ulimit -n 50; exec "$0" as-helper --open-files=1000 -- /bin/sh -c 'ulimit -n'`, self)
+	cmd := exec.Command("/bin/sh", "-c", `ulimit -n 50; exec "$0" as-helper --open-files=1000 -- "$1" limits`, self, captive)
 	output, err := cmd.CombinedOutput()
 	g.Expect(err).NotTo(HaveOccurred(), string(output))
-	g.Expect(string(output)).To(Equal("50\n"))
+	g.Expect(string(output)).To(ContainSubstring("open-files 50 50\n"))
+}
+
+func TestOnlyTheFoldersOfReadAreRead(t *testing.T) {
+	g := NewWithT(t)
+	one, two := t.TempDir(), t.TempDir()
+	for _, dir := range []string{one, two} {
+		g.Expect(os.WriteFile(filepath.Join(dir, "file"), nil, 0o644)).To(Succeed())
+	}
+	read := []string{"try=read " + one + "/file", "try=read " + two + "/file", "try=write " + one + "/file"}
+	g.Expect(helper(t, append([]string{"--read=" + one, "--", captive}, read...)...).stdout).To(Equal("done\nEACCES\nEACCES\n"))
+	g.Expect(helper(t, append([]string{"--read=" + one, "--read=" + two, "--", captive}, read...)...).stdout).To(Equal("done\ndone\nEACCES\n"))
+	g.Expect(helper(t, append([]string{"--", captive}, read...)...).stdout).To(Equal("EACCES\nEACCES\nEACCES\n"))
+
+	for _, path := range []string{"/nonexistent", one + "/file"} {
+		byHand := helper(t, "--read="+path, "--", captive)
+		g.Expect(byHand.code).To(Equal(exitSandbox))
+		g.Expect(byHand.stderr).To(HavePrefix("extension-sandbox: cannot open a folder of --read: "))
+		g.Expect(helper(t, "--report-fd=3", "--read="+path, "--", captive).report).To(HavePrefix(`{"failed":"read","step":"open","errno":`))
+	}
+}
+
+// The one exec that is allowed is over: its descriptor's number is beyond the limit of open files.
+func TestTheProgramIsExecutedOnce(t *testing.T) {
+	g := NewWithT(t)
+	got := helper(t, append(everyLimit, "--", captive, "try=execveat "+captive+" 64 empty", "try=execveat "+captive, "try=exec "+captive)...)
+	g.Expect(got.stdout).To(Equal("EBADF\nEPERM\nEPERM\n"))
+}
+
+func TestCheckExecutesNothing(t *testing.T) {
+	g := NewWithT(t)
+	g.Expect(helper(t, append(everyLimit, "--report-fd=3", "--check")...)).To(Equal(outcome{0, "", "", enforcedAll}))
+	g.Expect(helper(t, "--check")).To(Equal(outcome{0,
+		"enforced: descriptors, no_new_privs, landlock, landlock_network, landlock_scope, seccomp\n", "", ""}))
+	g.Expect(helper(t, "--best-effort", "--check").code).To(BeZero())
 }
 
 func TestAProgramThatCannotBeExecuted(t *testing.T) {
-	plain := filepath.Join(t.TempDir(), "plain")
-	NewWithT(t).Expect(os.WriteFile(plain, []byte("text"), 0o644)).To(Succeed())
+	folder := t.TempDir()
+	file := func(name, text string, mode os.FileMode) string {
+		path := filepath.Join(folder, name)
+		NewWithT(t).Expect(os.WriteFile(path, []byte(text), mode)).To(Succeed())
+		return path
+	}
 	for path, want := range map[string]struct {
-		code  int
-		errno syscall.Errno
+		code   int
+		errno  syscall.Errno
+		step   string
+		advice string
 	}{
-		"/nonexistent": {exitNotFound, syscall.ENOENT},
-		plain:          {exitNotExecutable, syscall.EACCES},
+		"/nonexistent":                       {exitNotFound, syscall.ENOENT, "open", ""},
+		file("plain", "text", 0o644):         {exitNotExecutable, syscall.EACCES, "open", ""},
+		folder:                               {exitNotExecutable, syscall.EACCES, "open", ""},
+		file("text", "text", 0o755):          {exitNotExecutable, syscall.ENOEXEC, "execveat", onlyStatic},
+		file("script", "#!/bin/sh\n", 0o755): {exitNotFound, syscall.ENOENT, "execveat", onlyStatic},
+		"/bin/sh":                            {exitNotExecutable, syscall.EACCES, "execveat", onlyStatic},
 	} {
 		g := NewWithT(t)
 		byHand := helper(t, append(everyLimit, "--", path)...)
 		g.Expect(byHand).To(Equal(outcome{want.code, "",
-			"extension-sandbox: cannot execute " + path + ": " + want.errno.Error() + "\n", ""}))
+			"extension-sandbox: cannot execute " + path + ": " + want.errno.Error() + want.advice + "\n", ""}))
+		report := `{"failed":"exec","step":"` + want.step + `","errno":` + strconv.Itoa(int(want.errno)) + "}\n"
+		if want.step != "open" {
+			report = enforcedAll + report
+		}
 		reported := helper(t, append(everyLimit, "--report-fd=3", "--", path)...)
-		g.Expect(reported).To(Equal(outcome{want.code, "", "",
-			`{"enforced":["descriptors","no_new_privs","rlimits"]}` + "\n" +
-				`{"failed":"exec","step":"execve","errno":` + strconv.Itoa(int(want.errno)) + "}\n"}))
+		g.Expect(reported).To(Equal(outcome{want.code, "", "", report}))
 	}
 }
 
 func TestALayerThatFails(t *testing.T) {
-	for _, layer := range []string{layerDescriptors, layerNoNewPrivs, layerRlimits} {
+	for _, layer := range []string{layerDescriptors, layerNoNewPrivs, layerLandlock, layerNetwork, layerScope, layerSeccomp, layerRlimits} {
 		g := NewWithT(t)
 		g.Expect(start(t, "as-failure", layer, "-1")).To(Equal(outcome{exitSandbox, "",
 			"extension-sandbox: cannot set " + layer + " (step): operation not permitted\n", ""}))
@@ -135,6 +209,9 @@ func TestHelpIsForPeople(t *testing.T) {
 		for _, l := range limitFlags {
 			g.Expect(help).To(ContainSubstring("--" + l.name + "="))
 		}
+		for _, layer := range append(layersOf(abiScope, len(limitFlags)), "--read=", "--best-effort", "--check", "--report-fd=") {
+			g.Expect(help).To(ContainSubstring("\n  " + layer))
+		}
 	}
 }
 
@@ -149,6 +226,9 @@ func TestWrongArgumentsSayWhatIsWrong(t *testing.T) {
 		"--open-files needs a whole number":                {"--open-files=-1", "--", "/bin/true"},
 		"--file-size needs a whole number":                 {"--file-size=99999999999999999999", "--", "/bin/true"},
 		"--cpu is given twice":                             {"--cpu=1", "--cpu=2", "--", "/bin/true"},
+		"--read needs an absolute folder":                  {"--read=srv", "--", "/bin/true"},
+		"--check executes nothing: leave out the program":  {"--check", "--", "/bin/true"},
+		`unknown option "--check=1" before --`:             {"--check=1"},
 		"--report-fd must be 3 or higher":                  {"--report-fd=2", "--", "/bin/true"},
 	} {
 		g := NewWithT(t)

@@ -4,6 +4,7 @@ package main
 
 import (
 	"errors"
+	"path"
 	"strconv"
 	"strings"
 
@@ -15,9 +16,12 @@ var errHelp = errors.New("help was asked for")
 
 // options are the arguments, checked.
 type options struct {
-	reportFD int      // -1: none, a person started this
-	limits   []limit  // in the order of limitFlags
-	argv     []string // the program and its arguments, at least one
+	reportFD   int      // -1: none, a person started this
+	limits     []limit  // in the order of limitFlags
+	read       []string // absolute folders that the program may read
+	bestEffort bool     // go on without Landlock's network or signal rules
+	check      bool     // set every layer, say so, and execute nothing
+	argv       []string // the program and its arguments, at least one without check
 }
 
 // limit is one resource limit: soft is where the kernel's signal or error comes, hard cannot be raised again.
@@ -45,20 +49,15 @@ func parse(args []string) (options, error) {
 			opts.argv = args[i+1:]
 			break
 		}
-		if arg == "--help" || arg == "-h" {
-			return options{}, errHelp
-		}
-		name, number, err := parseFlag(arg)
-		if err != nil {
+		if err := opts.take(arg, given); err != nil {
 			return options{}, err
 		}
-		if _, twice := given[name]; twice {
-			return options{}, errors.New("--" + name + " is given twice")
-		}
-		given[name] = number
 	}
-	if len(opts.argv) == 0 {
+	switch {
+	case len(opts.argv) == 0 && !opts.check:
 		return options{}, errors.New("no program: name it after --")
+	case len(opts.argv) != 0 && opts.check:
+		return options{}, errors.New("--check executes nothing: leave out the program")
 	}
 	if fd, ok := given["report-fd"]; ok {
 		if fd < 3 || fd > 1<<20 {
@@ -70,8 +69,37 @@ func parse(args []string) (options, error) {
 	return opts, nil
 }
 
-// parseFlag reads one --name=number.
-func parseFlag(arg string) (string, uint64, error) {
+// take takes one argument before "--"; numbers are kept in given.
+func (o *options) take(arg string, given map[string]uint64) error {
+	folder, isFolder := strings.CutPrefix(arg, "--read=")
+	switch {
+	case arg == "--help" || arg == "-h":
+		return errHelp
+	case arg == "--check":
+		o.check = true
+		return nil
+	case arg == "--best-effort":
+		o.bestEffort = true
+		return nil
+	case isFolder && !path.IsAbs(folder):
+		return errors.New("--read needs an absolute folder, as --read=/srv/extensions")
+	case isFolder:
+		o.read = append(o.read, folder)
+		return nil
+	}
+	name, number, err := parseNumber(arg)
+	if err != nil {
+		return err
+	}
+	if _, twice := given[name]; twice {
+		return errors.New("--" + name + " is given twice")
+	}
+	given[name] = number
+	return nil
+}
+
+// parseNumber reads one --name=number.
+func parseNumber(arg string) (string, uint64, error) {
 	flag, value, found := strings.Cut(arg, "=")
 	name, dashed := strings.CutPrefix(flag, "--")
 	if !dashed || !known(name) {

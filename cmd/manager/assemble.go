@@ -22,6 +22,7 @@ import (
 type parts struct {
 	// copies is this process's alone until it ends.
 	copies    *store.Store
+	box       *sandbox.Sandbox
 	runner    *nushell.Runner
 	libraries []*catalog.Library
 	loader    *load.Loader
@@ -36,11 +37,11 @@ func assemble(ctx context.Context, mgr ctrl.Manager, s config.Settings) (*parts,
 	if err != nil {
 		return nil, fmt.Errorf("open --cache-dir: %w", err)
 	}
-	box, err := sandbox.New(s.SandboxPath)
+	box, err := sandbox.New(sandbox.Mode(s.Sandbox), s.SandboxPath)
 	if err != nil {
 		return nil, err
 	}
-	p := &parts{copies: copies}
+	p := &parts{copies: copies, box: box}
 	if err := p.addAudit(mgr, s); err != nil {
 		return nil, err
 	}
@@ -71,6 +72,7 @@ func assemble(ctx context.Context, mgr ctrl.Manager, s config.Settings) (*parts,
 	if err := p.reconciler(mgr).Setup(mgr, s.Workers); err != nil {
 		return nil, fmt.Errorf("set up the controller: %w", err)
 	}
+	p.saySandbox(ctx)
 	p.sayToolchain(ctx)
 	return p, nil
 }

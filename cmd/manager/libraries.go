@@ -14,6 +14,7 @@ import (
 	"provisioning.dev/extension-operator/internal/controller"
 	"provisioning.dev/extension-operator/internal/nushell"
 	"provisioning.dev/extension-operator/internal/resolve"
+	"provisioning.dev/extension-operator/internal/sandbox"
 	"provisioning.dev/extension-operator/internal/store"
 )
 
@@ -68,6 +69,22 @@ func (p *parts) synced() time.Time {
 		}
 	}
 	return oldest
+}
+
+// saySandbox logs what will hold nu on this machine. Too little is no reason not to
+// start: the objects and the readiness check say so, and load nothing.
+func (p *parts) saySandbox(ctx context.Context) {
+	log := ctrl.Log.WithName("setup")
+	report, err := p.box.Probe(ctx)
+	switch {
+	case err != nil:
+		log.Error(err, "The sandbox cannot be set up; nothing is loaded until it can")
+	case report.Level != sandbox.LevelEnforced:
+		log.Info("WARNING: extensions are not held by the whole sandbox; use libraries that you trust",
+			"level", report.Level, "missing", report.Missing)
+	default:
+		log.Info("Sandbox in force", "level", report.Level)
+	}
 }
 
 // sayToolchain logs which nu was found. None is no reason not to start: the

@@ -113,7 +113,7 @@ func setupLogging(s config.Settings) {
 }
 
 // addChecks adds what the probes ask: alive is whoever answers; ready is who has
-// read the cluster and could run nu now.
+// read the cluster and could run nu now, in the sandbox that is asked for.
 func addChecks(mgr ctrl.Manager, p *parts) error {
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return fmt.Errorf("add the liveness check: %w", err)
@@ -121,6 +121,10 @@ func addChecks(mgr ctrl.Manager, p *parts) error {
 	checks := map[string]healthz.Checker{
 		"nushell": func(req *http.Request) error {
 			_, err := p.runner.Toolchain(req.Context())
+			return err
+		},
+		"sandbox": func(req *http.Request) error {
+			_, err := p.box.Probe(req.Context())
 			return err
 		},
 		"informers": func(req *http.Request) error {

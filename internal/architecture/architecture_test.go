@@ -72,7 +72,7 @@ var rooms = map[string]allowed{
 			"k8s.io/client-go", "k8s.io/component-base", "k8s.io/klog/v2", "sigs.k8s.io/controller-runtime",
 		},
 	},
-	"cmd/extension-sandbox": {others: []string{"golang.org/x/sys"}},
+	"cmd/extension-sandbox": {others: []string{"golang.org/x/net/bpf", "golang.org/x/sys"}},
 
 	// The built-in library; its Go files are tests of it.
 	"extensions": {},

@@ -26,6 +26,7 @@ type Settings struct {
 	// Nushell and what it runs.
 	NushellPath      string
 	ProvisioningPath string
+	Sandbox          string
 	SandboxPath      string
 	LoadTimeout      time.Duration
 	LoadSlots        int
@@ -62,6 +63,7 @@ func Default() Settings {
 		CacheSize:          100,
 		NushellPath:        "/usr/local/bin/nu",
 		ProvisioningPath:   "/usr/share/extension-operator/nushell",
+		Sandbox:            "require",
 		SandboxPath:        "/usr/local/bin/extension-sandbox",
 		LoadTimeout:        30 * time.Second,
 		LoadSlots:          2 * runtime.NumCPU(),
@@ -129,6 +131,8 @@ func (s Settings) Validate() error {
 		atLeast("--workers", s.Workers, 1),
 		atLeast("--audit-log-max-size", s.AuditLogMaxSize, 1),
 		atLeast("--audit-log-max-backups", s.AuditLogMaxBackups, 1),
+		oneOf("--sandbox", s.Sandbox, "require", "best-effort", sandboxOff),
+		s.sandboxHelper(),
 		oneOf("--log-level", s.LogLevel, "debug", "info", "error"),
 		oneOf("--log-format", s.LogFormat, "json", "text"),
 		named("--cache-dir", s.CacheDir, "a folder that the manager can write"),
@@ -136,6 +140,16 @@ func (s Settings) Validate() error {
 		named("--provisioning-path", s.ProvisioningPath, "the folder with the loading program"),
 	}
 	return errors.Join(errs...)
+}
+
+// sandboxOff is the value of --sandbox that needs no helper.
+const sandboxOff = "off"
+
+func (s Settings) sandboxHelper() error {
+	if s.SandboxPath == "" && s.Sandbox != sandboxOff {
+		return errors.New("--sandbox-path is empty; it must name the extension-sandbox helper, or give --sandbox=off to run nu without protection")
+	}
+	return nil
 }
 
 func named(flag, path, what string) error {

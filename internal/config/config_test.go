@@ -20,20 +20,22 @@ func TestTheDefaultsAreValid(t *testing.T) {
 
 func TestValidateNamesTheFlagAndWhatItMayBe(t *testing.T) {
 	for message, spoil := range map[string]func(*config.Settings){
-		"--library-interval is 99ms; at least 100ms is needed":                           func(s *config.Settings) { s.LibraryInterval = 99 * time.Millisecond },
-		"--load-timeout is 999ms; at least 1s is needed":                                 func(s *config.Settings) { s.LoadTimeout = 999 * time.Millisecond },
-		"--grace-period is -1s; at least 1s is needed":                                   func(s *config.Settings) { s.GracePeriod = -time.Second },
-		"--cache-size is 0; at least 1 is needed":                                        func(s *config.Settings) { s.CacheSize = 0 },
-		"--load-slots is -3; at least 1 is needed":                                       func(s *config.Settings) { s.LoadSlots = -3 },
-		"--workers is 0; at least 1 is needed":                                           func(s *config.Settings) { s.Workers = 0 },
-		"--audit-log-max-size is 0; at least 1 is needed":                                func(s *config.Settings) { s.AuditLogMaxSize = 0 },
-		"--audit-log-max-backups is 0; at least 1 is needed":                             func(s *config.Settings) { s.AuditLogMaxBackups = 0 },
-		`--log-level is "loud"; it can be debug, info, error`:                            func(s *config.Settings) { s.LogLevel = "loud" },
-		`--log-format is ""; it can be json, text`:                                       func(s *config.Settings) { s.LogFormat = "" },
-		"--cache-dir is empty; it must name a folder that the manager can write":         func(s *config.Settings) { s.CacheDir = "" },
-		"--nushell-path is empty; it must name the nu binary":                            func(s *config.Settings) { s.NushellPath = "" },
-		"--provisioning-path is empty; it must name the folder with the loading program": func(s *config.Settings) { s.ProvisioningPath = "" },
-		`--library "one=" names no folder; write --library [NAME=]DIR`:                   func(s *config.Settings) { s.Libraries = []string{"one="} },
+		"--library-interval is 99ms; at least 100ms is needed":   func(s *config.Settings) { s.LibraryInterval = 99 * time.Millisecond },
+		"--load-timeout is 999ms; at least 1s is needed":         func(s *config.Settings) { s.LoadTimeout = 999 * time.Millisecond },
+		"--grace-period is -1s; at least 1s is needed":           func(s *config.Settings) { s.GracePeriod = -time.Second },
+		"--cache-size is 0; at least 1 is needed":                func(s *config.Settings) { s.CacheSize = 0 },
+		"--load-slots is -3; at least 1 is needed":               func(s *config.Settings) { s.LoadSlots = -3 },
+		"--workers is 0; at least 1 is needed":                   func(s *config.Settings) { s.Workers = 0 },
+		`--sandbox is "on"; it can be require, best-effort, off`: func(s *config.Settings) { s.Sandbox = "on" },
+		"--sandbox-path is empty; it must name the extension-sandbox helper, or give --sandbox=off to run nu without protection": func(s *config.Settings) { s.SandboxPath = "" },
+		`--log-level is "loud"; it can be debug, info, error`:                                                                    func(s *config.Settings) { s.LogLevel = "loud" },
+		`--log-format is ""; it can be json, text`:                                                                               func(s *config.Settings) { s.LogFormat = "" },
+		"--cache-dir is empty; it must name a folder that the manager can write":                                                 func(s *config.Settings) { s.CacheDir = "" },
+		"--nushell-path is empty; it must name the nu binary":                                                                    func(s *config.Settings) { s.NushellPath = "" },
+		"--provisioning-path is empty; it must name the folder with the loading program":                                         func(s *config.Settings) { s.ProvisioningPath = "" },
+		`--library "one=" names no folder; write --library [NAME=]DIR`:                                                           func(s *config.Settings) { s.Libraries = []string{"one="} },
+		"--audit-log-max-size is 0; at least 1 is needed":                                                                        func(s *config.Settings) { s.AuditLogMaxSize = 0 },
+		"--audit-log-max-backups is 0; at least 1 is needed":                                                                     func(s *config.Settings) { s.AuditLogMaxBackups = 0 },
 	} {
 		t.Run(message, func(t *testing.T) {
 			settings := config.Default()
@@ -48,7 +50,7 @@ func TestTheLeastThatIsAllowedIsValid(t *testing.T) {
 	s.LibraryInterval, s.LoadTimeout, s.GracePeriod = 100*time.Millisecond, time.Second, time.Second
 	s.CacheSize, s.LoadSlots, s.Workers = 1, 1, 1
 	s.AuditLogMaxSize, s.AuditLogMaxBackups = 1, 1
-	s.Libraries, s.SandboxPath, s.Kubeconfig = nil, "", ""
+	s.Libraries, s.Sandbox, s.SandboxPath, s.Kubeconfig = nil, "off", "", ""
 	NewWithT(t).Expect(s.Validate()).To(Succeed())
 }
 

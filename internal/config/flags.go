@@ -33,8 +33,10 @@ func (s *Settings) loadFlags(groups *cliflag.NamedFlagSets) {
 	f.StringVar(&s.NushellPath, "nushell-path", s.NushellPath, "the nu binary")
 	f.StringVar(&s.ProvisioningPath, "provisioning-path", s.ProvisioningPath,
 		"folder with the provisioning CLI and the loading program load.nu")
-	f.StringVar(&s.SandboxPath, "sandbox-path", s.SandboxPath,
-		"the extension-sandbox helper; empty runs nu without it, for a developer's machine that is not Linux")
+	f.StringVar(&s.Sandbox, "sandbox", s.Sandbox,
+		"require runs nu with every layer of the sandbox or not at all; best-effort does without what Landlock lacks before Linux 6.12 "+
+			"(rules about network and signals); off protects nothing, for a developer's machine that is not Linux")
+	f.StringVar(&s.SandboxPath, "sandbox-path", s.SandboxPath, "the extension-sandbox helper, needed unless --sandbox=off")
 	f.DurationVar(&s.LoadTimeout, "load-timeout", s.LoadTimeout, "ends a load that takes longer")
 	f.IntVar(&s.LoadSlots, "load-slots", s.LoadSlots,
 		"how many loads run at once (by default twice as many as there are cores); one namespace holds at most half of them")

@@ -64,13 +64,13 @@ func TestEverySettingIsBoundToOneFlag(t *testing.T) {
 	g := NewWithT(t)
 	want := config.Settings{
 		Libraries: []string{"a=/srv/a", "/srv/b"}, LibraryInterval: 2 * time.Minute, CacheDir: "/c", CacheSize: 7,
-		NushellPath: "/nu", ProvisioningPath: "/p", SandboxPath: "/s", LoadTimeout: 3 * time.Second, LoadSlots: 9,
+		NushellPath: "/nu", ProvisioningPath: "/p", Sandbox: "off", SandboxPath: "/s", LoadTimeout: 3 * time.Second, LoadSlots: 9,
 		Kubeconfig: "/k", Workers: 11, LeaderElect: false, LeaderElectionNS: "ns", MetricsBindAddress: ":1",
 		MetricsSecure: false, ProbeBindAddress: ":2", GracePeriod: 4 * time.Second, LogLevel: "debug", LogFormat: "text",
 		AuditLog: "/a", AuditLogMaxSize: 12, AuditLogMaxBackups: 13,
 	}
 	args := strings.Fields("--library a=/srv/a --library /srv/b --library-interval 2m --cache-dir /c --cache-size 7 " +
-		"--nushell-path /nu --provisioning-path /p --sandbox-path /s --load-timeout 3s --load-slots 9 " +
+		"--nushell-path /nu --provisioning-path /p --sandbox off --sandbox-path /s --load-timeout 3s --load-slots 9 " +
 		"--kubeconfig /k --workers 11 --leader-elect=false --leader-election-namespace ns --metrics-bind-address :1 " +
 		"--metrics-secure=false --health-probe-bind-address :2 --grace-period 4s --log-level debug --log-format text " +
 		"--audit-log /a --audit-log-max-size 12 --audit-log-max-backups 13")

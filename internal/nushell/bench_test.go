@@ -38,11 +38,7 @@ func BenchmarkColdCheck(b *testing.B) {
 	s := stage(b, b.TempDir(), files{"mod.nu": install}, nil)
 	var load, bare, open metered
 	load.Sandbox, bare.Sandbox = realSandbox(b), realSandbox(b)
-	unboxed, err := sandbox.New("")
-	if err != nil {
-		b.Fatal(err)
-	}
-	open.Sandbox = unboxed
+	open.Sandbox = noSandbox(b)
 	o := options(b)
 	o.Sandbox = &load
 	runner := New(o)

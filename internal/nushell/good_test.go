@@ -80,8 +80,8 @@ func TestGoodExtensionsLoad(t *testing.T) {
 			checked, err := sharedRunner(t).Check(t.Context(), s.stage, s.plan, false)
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(checked.Hooks).To(Equal(good.hooks))
-			g.Expect(checked.Enforcement.Level).To(BeElementOf(sandbox.LevelPartial, sandbox.LevelEnforced))
-			g.Expect(checked.Enforcement.Missing).NotTo(ContainElement(sandbox.LayerRlimits))
+			g.Expect(checked.Enforcement.Level).To(Equal(sandbox.LevelEnforced))
+			g.Expect(checked.Enforcement.Missing).To(BeEmpty())
 		})
 	}
 }

@@ -50,7 +50,17 @@ func run(m *testing.M) int {
 // realSandbox is the sandbox with the helper of this tree.
 func realSandbox(t testing.TB) *sandbox.Sandbox {
 	t.Helper()
-	s, err := sandbox.New(helperPath)
+	s, err := sandbox.New(sandbox.Require, helperPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// noSandbox is for what cannot run in one: a nu that is a script.
+func noSandbox(t testing.TB) *sandbox.Sandbox {
+	t.Helper()
+	s, err := sandbox.New(sandbox.Off, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -119,11 +119,12 @@ func (l *load) what() string {
 }
 
 // command starts nu with an environment of a home (without one a uid that is not in passwd gets an error line) and an
-// empty PATH.
+// empty PATH. It may read the stage and nothing else.
 func (l *load) command(args ...string) sandbox.Command {
 	return sandbox.Command{
 		Path: l.tools.nu.path,
 		Args: arguments(args...),
+		Read: []string{l.stage},
 		Dir:  l.stage,
 		Env:  []string{"HOME=" + l.stage, "PATH="},
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -82,6 +83,7 @@ func TestUnusableNushellSaysWhatToDo(t *testing.T) {
 	}
 	t.Setenv("PATH", "/nowhere:"+folder)
 	for name, c := range map[string]struct{ nushell, message string }{
+		"a script":       {path("wrapper", "#!/bin/sh\necho 0.115.1\n", 0o755), "it must be a static binary, no script"},
 		"absent":         {"/nowhere/nu", "/nowhere/nu: no such file"},
 		"not executable": {path("plain", "", 0o644), "is not an executable file"},
 		"a folder":       {folder, "is not an executable file"},
@@ -95,6 +97,9 @@ func TestUnusableNushellSaysWhatToDo(t *testing.T) {
 			g := NewWithT(t)
 			o := options(t)
 			o.Nushell = c.nushell
+			if strings.Contains(c.message, "--version") { // these are scripts
+				o.Sandbox = noSandbox(t)
+			}
 			_, err := New(o).Toolchain(t.Context())
 			fault := extension.AsFault(err)
 			g.Expect(fault.Code).To(Equal(extension.NushellUnavailable))
@@ -182,7 +187,7 @@ func TestNushellIsFoundInPath(t *testing.T) {
 
 func TestUnavailableSandboxIsNotBlamedOnNushell(t *testing.T) {
 	g := NewWithT(t)
-	missing, err := sandbox.New("/nowhere/extension-sandbox")
+	missing, err := sandbox.New(sandbox.Require, "/nowhere/extension-sandbox")
 	g.Expect(err).NotTo(HaveOccurred())
 	o := options(t)
 	o.Sandbox = missing

@@ -13,8 +13,12 @@ import (
 
 // Command is one program to run. Nothing of the manager's environment is inherited.
 type Command struct {
-	// Path of the program, absolute. It is not searched for, and it is argument 0.
+	// Path of the program, absolute. It is not searched for, and it is argument 0. With a helper it must be a static binary:
+	// a script or a dynamic loader would be another file to execute.
 	Path string
+	// Read are folders, absolute, of which the program may read what is below; it may read itself and nothing else, and write
+	// nothing at all. They must exist.
+	Read []string
 	// Args from argument 1 on: any bytes but NUL.
 	Args []string
 	// Dir is the working folder, absolute; empty means "/".
@@ -25,6 +29,9 @@ type Command struct {
 	Stdin []byte
 	// Yielding has every other process go first where there is not time for all.
 	Yielding bool
+
+	// check has the helper set every layer and execute nothing; see Probe.
+	check bool
 }
 
 // Limits bound one process. Every one is needed; start from [DefaultLimits].
@@ -85,7 +92,12 @@ func (c Command) validate() error {
 	if c.Dir != "" && !filepath.IsAbs(c.Dir) {
 		return &InvalidError{fmt.Sprintf("working folder %q is not an absolute path", c.Dir)}
 	}
-	if strings.Contains(c.Path+c.Dir, "\x00") {
+	for _, folder := range c.Read {
+		if !filepath.IsAbs(folder) {
+			return &InvalidError{fmt.Sprintf("folder to read %q is not an absolute path", folder)}
+		}
+	}
+	if strings.Contains(c.Path+c.Dir+strings.Join(c.Read, ""), "\x00") {
 		return &InvalidError{"a path holds a NUL byte"}
 	}
 	for i, arg := range c.Args {
@@ -114,13 +126,22 @@ func validateEnv(env []string) error {
 }
 
 // helperArgs are the helper's arguments; reportDescriptor is where it finds the report's pipe.
-func helperArgs(c Command, l Limits) []string {
-	return slices.Concat([]string{
+func helperArgs(mode Mode, c Command, l Limits) []string {
+	args := []string{
 		"--report-fd=" + strconv.Itoa(reportDescriptor),
 		"--cpu=" + strconv.FormatInt(l.cpuSeconds(), 10),
 		"--open-files=" + strconv.FormatInt(l.OpenFiles, 10),
 		"--file-size=" + strconv.FormatInt(l.FileSize, 10),
 		"--address-space=" + strconv.FormatInt(l.AddressSpace, 10),
-		"--", c.Path,
-	}, c.Args)
+	}
+	if mode == BestEffort {
+		args = append(args, "--best-effort")
+	}
+	for _, folder := range c.Read {
+		args = append(args, "--read="+folder)
+	}
+	if c.check {
+		return append(args, "--check")
+	}
+	return slices.Concat(args, []string{"--", c.Path}, c.Args)
 }

@@ -18,11 +18,13 @@
 //     on to children. Where the manager is process 1 of its container, the kernel ends them all.
 //   - A process that leaves the group (setsid, setpgid) is beyond this package. If it holds the output open, Run gives up
 //     after a short wait with [EscapeError] and keeps no descriptor; it cannot be found otherwise. Making the manager a
-//     subreaper would only gather such processes without telling whose they are. What ends this is denying fork, a layer
-//     that is reported as missing ([LayerSeccomp]) until it is there.
+//     subreaper would only gather such processes without telling whose they are. What ends this is denying fork and setsid,
+//     as [LayerSeccomp] does: it can happen in mode [Off] only.
 //
 // # What a process gets
 //
 // Its environment is exactly Command.Env, its descriptors are 0, 1 and 2, all three pipes or /dev/null. Nothing is
-// inherited of the manager's environment, descriptors or working folder.
+// inherited of the manager's environment, descriptors or working folder. It reads itself and what is below Command.Read,
+// and opens nothing else; docs/sandbox.md has the layers, and what they do not stop. [Sandbox.Probe] says before any run
+// whether this machine has them.
 package sandbox

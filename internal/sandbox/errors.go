@@ -46,17 +46,30 @@ func (e *UnavailableError) Unwrap() error { return e.Err }
 var remedies = map[string]string{
 	LayerHelper:      "install the extension-sandbox of this release and make it executable",
 	LayerDescriptors: "Linux 5.11 or newer is needed",
-	LayerNoNewPrivs:  "allow prctl in the seccomp profile of the pod",
-	LayerRlimits:     "allow prlimit64 in the seccomp profile of the pod",
+	LayerNoNewPrivs:  "allow prctl and capset in the seccomp profile of the pod",
+	LayerLandlock: "Linux 5.13 or newer is needed, with Landlock among its LSMs (see /sys/kernel/security/lsm), " +
+		"and a seccomp profile of the pod that allows landlock_create_ruleset",
+	LayerNetwork: "Linux 6.7 or newer is needed; --sandbox=best-effort does without these rules, seccomp denies sockets all the same",
+	LayerScope:   "Linux 6.12 or newer is needed; --sandbox=best-effort does without these rules, seccomp denies signals to others all the same",
+	LayerSeccomp: "a kernel with seccomp filters is needed, and a seccomp profile of the pod that allows seccomp",
+	LayerRlimits: "allow prlimit64 in the seccomp profile of the pod",
 }
 
-// ExecError says that the program itself could not be executed.
+// ExecError says that the program itself could not be executed. Confined: it is there and executable, but not from within
+// the sandbox.
 type ExecError struct {
-	Path string
-	Err  error
+	Path     string
+	Err      error
+	Confined bool
 }
 
-func (e *ExecError) Error() string { return fmt.Sprintf("cannot execute %s: %v", e.Path, e.Err) }
+func (e *ExecError) Error() string {
+	text := fmt.Sprintf("cannot execute %s: %v", e.Path, e.Err)
+	if e.Confined {
+		text += "; in the sandbox it must be a static binary, no script and none that needs a loader"
+	}
+	return text
+}
 
 func (e *ExecError) Unwrap() error { return e.Err }
 

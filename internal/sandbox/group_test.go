@@ -5,7 +5,6 @@
 package sandbox_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -27,7 +26,7 @@ func TestNothingOutlivesANormalEnd(t *testing.T) {
 	g := NewWithT(t)
 	started := time.Now()
 	// Ten children, all of which hold both outputs open; the parent ends at once.
-	result, err := run(t, shell("echo $$; for i in 0 1 2 3 4 5 6 7 8 9; do sleep 1000 & done; exit 7"), sandbox.DefaultLimits())
+	result, err := runIn(t.Context(), t, "", shell("echo $$; for i in 0 1 2 3 4 5 6 7 8 9; do sleep 1000 & done; exit 7"), sandbox.DefaultLimits())
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(result.ExitCode).To(Equal(7))
 	g.Expect(members(g, number(g, string(result.Stdout)))).To(BeEmpty())
@@ -51,7 +50,7 @@ func TestOrphansThatBecomeOursAreReaped(t *testing.T) {
 	defer func() { g.Expect(unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)).To(Succeed()) }()
 	// run itself fails the test when a child, a zombie too, is left.
 	for range 20 {
-		_, err := run(t, shell("for i in 0 1 2 3 4 5 6 7 8 9; do (sleep 1000 & true) & done; exit 0"), sandbox.DefaultLimits())
+		_, err := runIn(t.Context(), t, "", shell("for i in 0 1 2 3 4 5 6 7 8 9; do (sleep 1000 & true) & done; exit 0"), sandbox.DefaultLimits())
 		g.Expect(err).NotTo(HaveOccurred())
 	}
 }
@@ -62,7 +61,7 @@ func TestOneThatLeavesTheGroupDoesNotHoldTheRun(t *testing.T) {
 	command := shell(`setsid sh -c 'echo $$ > "$0"; exec sleep 1000' "$0" & while ! test -s "$0"; do sleep 0.01; done`)
 	command.Args = append(command.Args, file)
 	// The one that left is ours to end.
-	_, err := run(t, command, sandbox.DefaultLimits())
+	_, err := runIn(t.Context(), t, "", command, sandbox.DefaultLimits())
 	content, readErr := os.ReadFile(file)
 	g.Expect(readErr).NotTo(HaveOccurred())
 	g.Expect(syscall.Kill(number(g, string(content)), syscall.SIGKILL)).To(Succeed())
@@ -74,18 +73,20 @@ func TestTheProgramDiesWithTheManager(t *testing.T) {
 	g := NewWithT(t)
 	self, err := os.Executable()
 	g.Expect(err).NotTo(HaveOccurred())
-	fifo := filepath.Join(t.TempDir(), "fifo")
-	g.Expect(syscall.Mkfifo(fifo, 0o600)).To(Succeed())
-	manager := exec.Command(self, "program:manager", helper, fifo)
+	manager := exec.Command(self, "program:manager")
+	manager.Env = append(os.Environ(), builtVariable+"="+filepath.Dir(helper))
 	manager.Stderr = os.Stderr
 	g.Expect(manager.Start()).To(Succeed())
-	pipe, err := os.Open(fifo) // returns when the program has opened it too
-	g.Expect(err).NotTo(HaveOccurred())
-	line, err := bufio.NewReader(pipe).ReadString('\n')
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(pipe.Close()).To(Succeed())
-	program := number(g, line)
-	g.Expect(members(g, program)).To(HaveLen(1))
+	program := 0
+	g.Eventually(func() bool {
+		for _, one := range processes(g) {
+			exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", one.pid))
+			if one.parent == manager.Process.Pid && exe == captive {
+				program = one.pid
+			}
+		}
+		return program != 0
+	}, 10*time.Second, 10*time.Millisecond).Should(BeTrue())
 	t.Cleanup(func() { // in case it does not
 		for _, one := range members(g, program) {
 			_ = syscall.Kill(one.pid, syscall.SIGKILL)
@@ -97,13 +98,14 @@ func TestTheProgramDiesWithTheManager(t *testing.T) {
 	g.Eventually(func() []entry { return members(g, program) }, 10*time.Second, 10*time.Millisecond).Should(BeEmpty())
 }
 
-// managerProgram is a manager that runs one long program, which writes its process id to a FIFO.
-func managerProgram(args []string) error {
-	box, err := sandbox.New(args[0])
+// managerProgram is a manager that runs one long program.
+func managerProgram([]string) error {
+	built := os.Getenv(builtVariable)
+	box, err := sandbox.New(sandbox.Require, filepath.Join(built, "extension-sandbox"))
 	if err != nil {
 		return err
 	}
-	_, err = box.Run(context.Background(), shell("echo $$ > '"+args[1]+"'; exec sleep 1000"), sandbox.DefaultLimits())
+	_, err = box.Run(context.Background(), sandbox.Command{Path: filepath.Join(built, "captive"), Args: []string{"sleep=1000s"}}, roomy())
 	return err
 }
 
@@ -120,7 +122,11 @@ func TestNoDescriptorsLeftIsTransient(t *testing.T) {
 
 // starvedProgram runs something with no descriptor left and prints the kind of the error.
 func starvedProgram(args []string) error {
-	box, err := sandbox.New(args[0])
+	mode := sandbox.Require
+	if args[0] == "" {
+		mode = sandbox.Off
+	}
+	box, err := sandbox.New(mode, args[0])
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -24,8 +25,12 @@ import (
 	"provisioning.dev/extension-operator/internal/sandbox"
 )
 
-// helper is the real extension-sandbox, built once for all tests.
-var helper string
+// helper is the real extension-sandbox, captive what is held in it (test/captive); both are built once for all tests. Where
+// a test wants no helper it says "".
+var helper, captive string
+
+// builtVariable names the folder of both for a test binary that was started by another (attack_test.go).
+const builtVariable = "SANDBOX_TEST_BUILT"
 
 // programs are what this test binary becomes when it is started with one of these names as its first argument.
 var programs = map[string]func(args []string) error{
@@ -43,24 +48,60 @@ func TestMain(m *testing.M) {
 			os.Exit(0)
 		}
 	}
-	os.Exit(runWithHelper(m))
+	os.Exit(runWithPrograms(m))
 }
 
-func runWithHelper(m *testing.M) int {
+func runWithPrograms(m *testing.M) int {
+	dir := os.Getenv(builtVariable)
+	if dir == "" {
+		var err error
+		if dir, err = build(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer func() { _ = os.RemoveAll(dir) }()
+	}
+	helper, captive = filepath.Join(dir, "extension-sandbox"), filepath.Join(dir, "captive")
+	return m.Run()
+}
+
+// build builds the programs, static, into a folder that every user can read.
+func build() (string, error) {
 	dir, err := os.MkdirTemp("", "sandbox-test-")
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		return "", err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	helper = filepath.Join(dir, "extension-sandbox")
-	build := exec.Command("go", "build", "-o", helper, "provisioning.dev/extension-operator/cmd/extension-sandbox")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if output, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "cannot build the helper: %v\n%s", err, output)
-		return 1
+	const module = "provisioning.dev/extension-operator/"
+	command := exec.Command("go", "build", "-o", dir, module+"cmd/extension-sandbox", module+"test/captive")
+	command.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := command.CombinedOutput(); err != nil {
+		return "", errors.Join(fmt.Errorf("cannot build the programs: %w\n%s", err, output), os.RemoveAll(dir))
 	}
-	return m.Run()
+	return dir, os.Chmod(dir, 0o755)
+}
+
+// held is the captive that does these steps.
+func held(steps ...string) sandbox.Command { return sandbox.Command{Path: captive, Args: steps} }
+
+// roomy are limits with room for a Go program, which reserves much address space.
+func roomy() sandbox.Limits {
+	limits := sandbox.DefaultLimits()
+	limits.AddressSpace = 4 << 30
+	return limits
+}
+
+// newBox is a sandbox that requires every layer, or has none where helper is "".
+func newBox(t testing.TB, helper string) *sandbox.Sandbox {
+	t.Helper()
+	mode := sandbox.Require
+	if helper == "" {
+		mode = sandbox.Off
+	}
+	box, err := sandbox.New(mode, helper)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return box
 }
 
 // run runs a command in a sandbox with the helper and fails the test if anything is left of it.
@@ -72,8 +113,7 @@ func run(t *testing.T, c sandbox.Command, l sandbox.Limits) (sandbox.Result, err
 func runIn(ctx context.Context, t *testing.T, helper string, c sandbox.Command, l sandbox.Limits) (sandbox.Result, error) {
 	t.Helper()
 	g := NewWithT(t)
-	box, err := sandbox.New(helper)
-	g.Expect(err).NotTo(HaveOccurred())
+	box := newBox(t, helper)
 	warmUp(g, box)
 	routines := goleak.IgnoreCurrent()
 	descriptors, children := openDescriptors(g), childProcesses(g)
@@ -86,13 +126,14 @@ func runIn(ctx context.Context, t *testing.T, helper string, c sandbox.Command, 
 
 // warmUp lets the runtime open what it keeps open (the poller) before anything is counted.
 func warmUp(g *WithT, box *sandbox.Sandbox) {
-	_, _ = box.Run(context.Background(), sandbox.Command{Path: "/bin/true"}, sandbox.DefaultLimits())
+	_, _ = box.Run(context.Background(), held("exit=0"), roomy())
 	reader, writer, err := os.Pipe()
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(reader.Close()).To(Succeed())
 	g.Expect(writer.Close()).To(Succeed())
 }
 
+// shell is for tests without a helper: in the sandbox no shell can run, and it could start nothing.
 func shell(script string) sandbox.Command {
 	return sandbox.Command{Path: "/bin/sh", Args: []string{"-c", script}, Env: []string{"PATH=/usr/bin:/bin"}}
 }
@@ -105,7 +146,7 @@ func withTimeout(t *testing.T, limit time.Duration) context.Context {
 	return ctx
 }
 
-// endOnceReady runs a command that writes its process id as a line to the FIFO it is made with, cancels the run then, and
+// endOnceReady runs a command, without a helper, that writes its process id as a line to the FIFO it is made with, cancels the run then, and
 // fails the test if anything of its process group is left.
 func endOnceReady(t *testing.T, command func(fifo string) sandbox.Command) (sandbox.Result, error) {
 	t.Helper()
@@ -123,7 +164,7 @@ func endOnceReady(t *testing.T, command func(fifo string) sandbox.Command) (sand
 		first <- line
 		cancel()
 	}()
-	result, err := runIn(ctx, t, helper, command(fifo), sandbox.DefaultLimits())
+	result, err := runIn(ctx, t, "", command(fifo), sandbox.DefaultLimits())
 	g.Expect(members(g, number(g, <-first))).To(BeEmpty())
 	return result, err
 }

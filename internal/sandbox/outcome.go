@@ -53,6 +53,8 @@ func (p *process) becameProgram(result Result) (Report, error) {
 			p.cmd.Path, err, lastWords(result))}
 	case failure.Failed == "":
 		return report, nil
+	case failure.Failed == stepRead:
+		return report, &SystemError{Op: "open a folder to read", Err: failure.Errno}
 	case failure.Failed != stepExec:
 		return reportOf(nil), &UnavailableError{Layer: failure.Failed, Err: os.NewSyscallError(failure.Step, failure.Errno)}
 	case transient(failure.Errno):
@@ -60,7 +62,7 @@ func (p *process) becameProgram(result Result) (Report, error) {
 	case failure.Errno == syscall.E2BIG:
 		return report, &InvalidError{tooLong}
 	default:
-		return report, &ExecError{Path: p.program, Err: failure.Errno}
+		return report, &ExecError{Path: p.program, Err: failure.Errno, Confined: failure.Step != callOpen}
 	}
 }
 

@@ -22,18 +22,18 @@ import (
 
 func TestAProgramsOwnEndIsAResult(t *testing.T) {
 	for _, one := range []struct {
-		name, script string
-		code         int
-		signal       syscall.Signal
+		name, end string
+		code      int
+		signal    syscall.Signal
 	}{
-		{"success", "echo out; echo err >&2", 0, 0},
-		{"exit code", "echo out; echo err >&2; exit 42", 42, 0},
-		{"signal", "echo out; echo err >&2; kill -SEGV $$", -1, syscall.SIGSEGV},
-		{"killed by itself", "echo out; echo err >&2; kill -KILL $$", -1, syscall.SIGKILL},
+		{"success", "exit=0", 0, 0},
+		{"exit code", "exit=42", 42, 0},
+		{"signal", "signal=SEGV", -1, syscall.SIGSEGV},
+		{"killed by itself", "signal=KILL", -1, syscall.SIGKILL},
 	} {
 		t.Run(one.name, func(t *testing.T) {
 			g := NewWithT(t)
-			result, err := run(t, shell(one.script), sandbox.DefaultLimits())
+			result, err := run(t, held("out=out\n", "err=err\n", one.end), roomy())
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(string(result.Stdout)).To(Equal("out\n"))
 			g.Expect(string(result.Stderr)).To(Equal("err\n"))
@@ -41,10 +41,8 @@ func TestAProgramsOwnEndIsAResult(t *testing.T) {
 			g.Expect(result.Signal).To(Equal(one.signal))
 			g.Expect(result.CPU).To(BeNumerically(">", 0))
 			g.Expect(result.Wall).To(BeNumerically(">", 0))
-			g.Expect(result.Report).To(Equal(sandbox.Report{Level: sandbox.LevelPartial,
-				Missing: []string{sandbox.LayerLandlock, sandbox.LayerSeccomp}}))
+			g.Expect(result.Report).To(Equal(sandbox.Report{Level: sandbox.LevelEnforced}))
 			g.Expect(result.Report.Has(sandbox.LayerRlimits)).To(BeTrue())
-			g.Expect(result.Report.Has(sandbox.LayerSeccomp)).To(BeFalse())
 			g.Expect(result.Report.Has("nonsense")).To(BeFalse())
 		})
 	}
@@ -57,7 +55,9 @@ func TestWithoutHelperNothingIsEnforced(t *testing.T) {
 	g.Expect(string(result.Stdout)).To(Equal("out\n"))
 	g.Expect(result.ExitCode).To(Equal(3))
 	g.Expect(result.Report).To(Equal(sandbox.Report{Level: sandbox.LevelNone, Missing: []string{
-		sandbox.LayerDescriptors, sandbox.LayerNoNewPrivs, sandbox.LayerLandlock, sandbox.LayerSeccomp, sandbox.LayerRlimits}}))
+		sandbox.LayerDescriptors, sandbox.LayerNoNewPrivs, sandbox.LayerLandlock, sandbox.LayerNetwork,
+		sandbox.LayerScope, sandbox.LayerSeccomp, sandbox.LayerRlimits}}))
+	g.Expect(result.Report.Has(sandbox.LayerSeccomp)).To(BeFalse())
 }
 
 func TestAProgramThatCannotBeExecuted(t *testing.T) {
@@ -81,6 +81,32 @@ func TestAProgramThatCannotBeExecuted(t *testing.T) {
 				g.Expect(result.Stdout).To(BeEmpty())
 			})
 		}
+	}
+}
+
+// A script and a dynamic loader are other files to execute, and only one is granted.
+func TestOnlyAStaticProgramRuns(t *testing.T) {
+	script := filepath.Join(t.TempDir(), "script")
+	NewWithT(t).Expect(os.WriteFile(script, []byte("#!/bin/sh\necho must not run\n"), 0o755)).To(Succeed())
+	for path, errno := range map[string]syscall.Errno{script: syscall.ENOENT, "/bin/sh": syscall.EACCES} {
+		g := NewWithT(t)
+		result, err := run(t, sandbox.Command{Path: path, Args: []string{"-c", "echo must not run"}}, sandbox.DefaultLimits())
+		g.Expect(errors.Is(err, errno)).To(BeTrue(), "%v", err)
+		g.Expect(err).To(MatchError(ContainSubstring("it must be a static binary")))
+		g.Expect(result.Stdout).To(BeEmpty())
+		g.Expect(result.Report.Level).To(Equal(sandbox.LevelEnforced))
+	}
+}
+
+func TestAFolderToReadThatVanishedMayComeBack(t *testing.T) {
+	for _, folder := range []string{"/nonexistent", "/etc/passwd"} {
+		g := NewWithT(t)
+		command := held("exit=0")
+		command.Read = []string{folder}
+		_, err := run(t, command, roomy())
+		var system *sandbox.SystemError
+		g.Expect(errors.As(err, &system)).To(BeTrue(), "%v", err)
+		g.Expect(err).To(MatchError(ContainSubstring("open a folder to read")))
 	}
 }
 
@@ -111,6 +137,7 @@ func TestAWrongCommandStartsNothing(t *testing.T) {
 		"not an absolute path":       {sandbox.Command{Path: "nu"}, limits},
 		"folder \"x\" is not an abs": {sandbox.Command{Path: "/bin/sh", Dir: "x"}, limits},
 		"a path holds a NUL":         {sandbox.Command{Path: "/bin/sh\x00"}, limits},
+		"read \"x\" is not an abs":   {sandbox.Command{Path: "/bin/sh", Read: []string{"x"}}, limits},
 		"argument 2 holds a NUL":     {sandbox.Command{Path: "/bin/sh", Args: []string{"a", "\x00"}}, limits},
 		"entry 0 is not KEY=VALUE":   {sandbox.Command{Path: "/bin/sh", Env: []string{"HOME"}}, limits},
 		"HOME is given twice":        {sandbox.Command{Path: "/bin/sh", Env: []string{"HOME=1", "HOME=2"}}, limits},
@@ -134,7 +161,7 @@ func TestTheEndOfTheContext(t *testing.T) {
 	t.Run("deadline", func(t *testing.T) {
 		g := NewWithT(t)
 		result, err := runIn(withTimeout(t, 2*time.Second), t, helper,
-			shell("exec sleep 1000"), sandbox.DefaultLimits())
+			held("sleep=1000s"), roomy())
 		g.Expect(errors.Is(err, context.DeadlineExceeded)).To(BeTrue(), "%v", err)
 		g.Expect(errors.Is(err, context.Canceled)).To(BeFalse())
 		g.Expect(result.Signal).To(Equal(syscall.SIGKILL))
@@ -146,7 +173,7 @@ func TestTheEndOfTheContext(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(context.Background())
 		timer := time.AfterFunc(2*time.Second, func() { cancel(cause) })
 		defer timer.Stop()
-		_, err := runIn(ctx, t, helper, shell("exec sleep 1000"), sandbox.DefaultLimits())
+		_, err := runIn(ctx, t, helper, held("sleep=1000s"), roomy())
 		g.Expect(errors.Is(err, context.Canceled)).To(BeTrue(), "%v", err)
 		g.Expect(errors.Is(err, cause)).To(BeTrue(), "%v", err)
 		var ended *sandbox.EndedError
@@ -166,17 +193,16 @@ func TestTheEndOfTheContext(t *testing.T) {
 
 func TestManyRunsAtOnce(t *testing.T) {
 	g := NewWithT(t)
-	box, err := sandbox.New(helper)
-	g.Expect(err).NotTo(HaveOccurred())
+	box := newBox(t, helper)
 	warmUp(g, box)
 	before := openDescriptors(g)
 	var group sync.WaitGroup
 	results, errs := make([]sandbox.Result, 32), make([]error, 32)
 	for i := range results {
 		group.Go(func() {
-			command := shell("cat; exit " + string('0'+rune(i%8)))
+			command := held("cat", "exit="+string('0'+rune(i%8)))
 			command.Stdin = []byte(strings.Repeat("x", 1000*i))
-			results[i], errs[i] = box.Run(context.Background(), command, sandbox.DefaultLimits())
+			results[i], errs[i] = box.Run(context.Background(), command, roomy())
 		})
 	}
 	group.Wait()

@@ -42,7 +42,7 @@ func (s *Sandbox) start(ctx context.Context, c Command, l Limits) (*process, err
 		if p.report, child, err = os.Pipe(); err != nil {
 			return nil, &SystemError{Op: "open a pipe", Err: err}
 		}
-		p.cmd = exec.CommandContext(ctx, s.helper, helperArgs(c, l)...)
+		p.cmd = exec.CommandContext(ctx, s.helper, helperArgs(s.mode, c, l)...)
 		p.cmd.ExtraFiles = []*os.File{child}
 	}
 	p.prepare(c)

@@ -16,7 +16,9 @@ import (
 const (
 	LayerDescriptors = "descriptors"
 	LayerNoNewPrivs  = "no_new_privs"
-	LayerLandlock    = "landlock"
+	LayerLandlock    = "landlock"         // rules about files
+	LayerNetwork     = "landlock_network" // Landlock's rules about TCP
+	LayerScope       = "landlock_scope"   // Landlock's rules about signals and abstract unix sockets
 	LayerSeccomp     = "seccomp"
 	LayerRlimits     = "rlimits"
 
@@ -31,8 +33,8 @@ const (
 	LevelEnforced = "Enforced" // every layer
 )
 
-// layers is every layer in the order it is set, which is also the order of Report.Missing.
-var layers = []string{LayerDescriptors, LayerNoNewPrivs, LayerLandlock, LayerSeccomp, LayerRlimits}
+// layers is every layer in the order of Report.Missing.
+var layers = []string{LayerDescriptors, LayerNoNewPrivs, LayerLandlock, LayerNetwork, LayerScope, LayerSeccomp, LayerRlimits}
 
 // Report says what held a process: one of the levels, and the layers that did not, in a fixed order.
 type Report struct {
@@ -70,8 +72,13 @@ const (
 	reportWait  = time.Second
 )
 
-// stepExec is what the helper calls a failed exec; it is no layer.
-const stepExec = "exec"
+// What the helper calls a failed exec and a folder that cannot be opened; they are no layers.
+const (
+	stepExec = "exec"
+	stepRead = "read"
+	// callOpen is the call of stepExec that comes before the program is executed.
+	callOpen = "open"
+)
 
 // errNoReport says that the helper ended before it became the program.
 var errNoReport = errors.New("it ended without a report")

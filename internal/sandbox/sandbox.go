@@ -7,21 +7,48 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
 
-// Sandbox runs programs through one helper. It has no state: any number of runs may go on at once.
-type Sandbox struct{ helper string }
+// Mode says how much of the sandbox there must be.
+type Mode string
 
-// New makes a Sandbox of the helper at an absolute path. The file is looked for at each Run, so it may appear or be
-// replaced later. An empty path means no helper, for a developer's laptop: nothing is enforced but the process group,
-// the end of the context and the output's bounds, and reports say so.
-func New(helper string) (*Sandbox, error) {
-	if helper != "" && !filepath.IsAbs(helper) {
+// The modes. File rules and the filter of system calls are the floor of every mode but Off.
+const (
+	// Require has every layer in force or runs nothing.
+	Require Mode = "require"
+	// BestEffort goes on without what an older kernel's Landlock lacks: network rules, signal rules. Reports say so.
+	BestEffort Mode = "best-effort"
+	// Off is for a developer's machine that is not Linux: there is no helper, and nothing is enforced but the process group,
+	// the end of the context and the bounds of the output.
+	Off Mode = "off"
+)
+
+// Modes are all modes, by what they are called in settings.
+func Modes() []string { return []string{string(Require), string(BestEffort), string(Off)} }
+
+// Sandbox runs programs through one helper. Any number of runs may go on at once.
+type Sandbox struct {
+	mode   Mode
+	helper string // empty in mode Off
+	probed probed
+}
+
+// New makes a Sandbox of the helper at an absolute path, which is not needed in mode [Off]. The file is looked for at each
+// Run, so it may appear or be replaced later.
+func New(mode Mode, helper string) (*Sandbox, error) {
+	switch {
+	case !slices.Contains(Modes(), string(mode)):
+		return nil, fmt.Errorf("sandbox: mode %q is none of %s", mode, strings.Join(Modes(), ", "))
+	case mode == Off:
+		helper = ""
+	case !filepath.IsAbs(helper):
 		return nil, fmt.Errorf("sandbox: helper %q is not an absolute path", helper)
 	}
-	return &Sandbox{helper: helper}, nil
+	return &Sandbox{mode: mode, helper: helper}, nil
 }
 
 // Result is what a program did. It is filled as far as known also beside an error.
@@ -50,12 +77,17 @@ func (s *Sandbox) Run(ctx context.Context, c Command, l Limits) (Result, error) 
 	if err := l.validate(); err != nil {
 		return none, err
 	}
+	return s.run(ctx, c, l)
+}
+
+// run runs a checked command.
+func (s *Sandbox) run(ctx context.Context, c Command, l Limits) (Result, error) {
 	// The process dies with the thread that starts it: see the package comment.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	p, err := s.start(ctx, c, l)
 	if err != nil {
-		return none, err
+		return Result{ExitCode: -1, Report: reportOf(nil)}, err
 	}
 	return p.wait(ctx)
 }
