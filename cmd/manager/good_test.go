@@ -59,13 +59,13 @@ var _ = Describe("the main job", func() {
 		Expect(w.loader.Stats().Runs).To(BeEquivalentTo(4), "provider local was loaded once for two")
 	})
 
-	It("says what the sandbox does not enforce yet", func() {
+	It("says what the sandbox enforces", func() {
 		w := newWorld()
 		w.publish(api.ProviderType, "local", "0.1.0", nil)
 		w.start()
 		w.apply(api.ProviderType, "local", "")
 		Expect(w.becomes("local", ready).Status.Sandbox).To(Equal(
-			&api.SandboxStatus{Level: "Partial", Missing: []string{"landlock", "seccomp"}}))
+			&api.SandboxStatus{Level: "Enforced"}))
 	})
 
 	It("loads what several objects ask for once", func() {

@@ -15,14 +15,13 @@ import (
 	api "provisioning.dev/extension-operator/api/v1alpha1"
 )
 
-// slowNushell is nu behind a script that waits first: computing would take
+// slowly gives a world a loading program that waits first: computing would take
 // longer or shorter with the machine.
-func slowNushell(wait string) string {
+func (w *world) slowly(wait string) {
 	GinkgoHelper()
-	path := filepath.Join(GinkgoT().TempDir(), "nu")
-	script := fmt.Sprintf("#!/bin/sh\n/bin/sleep %s\nexec %q \"$@\"\n", wait, nu)
-	Expect(os.WriteFile(path, []byte(script), 0o755)).To(Succeed())
-	return path
+	program, err := os.ReadFile(filepath.Join(w.settings.ProvisioningPath, "load.nu"))
+	Expect(err).NotTo(HaveOccurred())
+	w.withProgram("sleep " + wait + "\n" + string(program))
 }
 
 // endlessModule takes more CPU time than the limit to parse, and little memory:
@@ -100,7 +99,7 @@ var _ = Describe("a reload", func() {
 
 	It("waits its turn when the token changes while loading", func() {
 		w := newWorld()
-		w.settings.NushellPath = slowNushell("2")
+		w.slowly("2sec")
 		w.publish(api.TaskservType, "etcd", "3.5.9", nil)
 		w.start()
 		w.apply(api.TaskservType, "etcd", "", func(ext *api.Extension) {

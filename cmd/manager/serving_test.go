@@ -84,7 +84,7 @@ var _ = Describe("what the manager serves", func() {
 		Eventually(code("http://" + probes + "/healthz")).Should(Equal(http.StatusOK))
 		Consistently(code("http://" + probes + "/readyz")).Should(Equal(http.StatusInternalServerError))
 		_, body := ask("http://" + probes + "/readyz")
-		Expect(body).To(And(ContainSubstring("[-]nushell failed"), ContainSubstring("[+]informers ok")))
+		Expect(body).To(And(ContainSubstring("[-]nushell failed"), ContainSubstring("[+]informers ok"), ContainSubstring("[+]sandbox ok")))
 		Expect(os.Symlink(nu, w.settings.NushellPath)).To(Succeed())
 		Eventually(code("http://" + probes + "/readyz")).Should(Equal(http.StatusOK))
 	})

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -77,7 +78,7 @@ var _ = Describe("a toolchain that is not right", func() {
 		w.settings.NushellPath = filepath.Join(w.t.TempDir(), "nu")
 		script := fmt.Sprintf("#!/bin/sh\ncase \"$*\" in *--version*) echo 0.999.0 ;; *) exec %q \"$@\" ;; esac\n", nu)
 		Expect(os.WriteFile(w.settings.NushellPath, []byte(script), 0o755)).To(Succeed())
-		_, log := w.spawn()
+		_, log := w.spawn("--sandbox=off") // which runs scripts
 		Eventually(log).Should(gbytes.Say(`WARNING: this version of Nushell.*0\.999\.0`))
 		w.apply(api.TaskservType, "etcd", "")
 		w.becomes("etcd", ready)
@@ -91,6 +92,34 @@ var _ = Describe("a toolchain that is not right", func() {
 		w.apply(api.TaskservType, "etcd", "")
 		w.becomes("etcd", "False SandboxUnavailable Reconciling")
 		Expect(w.message("etcd")).To(ContainSubstring("/nonexistent/extension-sandbox"))
+	})
+
+	It("loads without a sandbox where that is asked for, and says so", func() {
+		w := newWorld()
+		w.publish(api.TaskservType, "etcd", "3.5.9", nil)
+		w.settings.Sandbox, w.settings.SandboxPath = "off", ""
+		w.start()
+		w.apply(api.TaskservType, "etcd", "")
+		Expect(w.becomes("etcd", ready).Status.Sandbox).To(Equal(&api.SandboxStatus{Level: "None", Missing: []string{
+			"descriptors", "landlock", "landlock_network", "landlock_scope", "no_new_privs", "rlimits", "seccomp",
+		}}))
+	})
+
+	It("runs nothing on a kernel below the floor, says which layer lacks, and is not ready", func() {
+		w := newWorld()
+		w.publish(api.TaskservType, "etcd", "3.5.9", nil)
+		old := filepath.Join(w.t.TempDir(), "extension-sandbox")
+		script := "#!/bin/sh\necho '{\"failed\":\"landlock\",\"step\":\"ask for the version\",\"errno\":38}' >&3\nexit 125\n"
+		Expect(os.WriteFile(old, []byte(script), 0o755)).To(Succeed())
+		probes := freeAddress()
+		_, log := w.spawn("--sandbox=best-effort", "--sandbox-path="+old, "--health-probe-bind-address="+probes)
+		Eventually(log).Should(gbytes.Say("The sandbox cannot be set up.*landlock"))
+		w.apply(api.TaskservType, "etcd", "")
+		w.becomes("etcd", "False SandboxUnavailable Reconciling")
+		Expect(w.message("etcd")).To(And(ContainSubstring("landlock"), ContainSubstring("Linux 5.13 or newer")))
+		status, body := ask("http://" + probes + "/readyz")
+		Expect(status).To(Equal(http.StatusInternalServerError))
+		Expect(body).To(ContainSubstring("[-]sandbox failed"))
 	})
 
 	It("does not let loads that hang slow others, and ends this object's waiting by its timeout", func() {

@@ -125,7 +125,7 @@ var _ = Describe("writing the status", func() {
 
 	It("tells once about a load that takes its time", func() {
 		w := newWorld()
-		w.settings.NushellPath = slowNushell("4")
+		w.slowly("4sec")
 		w.publish(api.TaskservType, "etcd", "3.5.9", nil)
 		w.start()
 		w.apply(api.TaskservType, "etcd", "")

@@ -21,7 +21,7 @@ const (
 )
 
 // brokenExtension does not load. message is the whole of what is said after "does not load: ", where LINE stands for the line
-// of the loading program that uses the extension; OUTSIDE in a file is the path of a file that is not the extension's.
+// of the loading program that uses the extension.
 type brokenExtension struct {
 	files        files
 	dependencies map[string]files
@@ -66,7 +66,6 @@ var brokenExtensions = map[string]brokenExtension{
 	"not UTF-8":              {files: files{"mod.nu": "export const A = 1\nexport const B = (1 | \xff)\n"}, message: shown + "mod.nu:2:1: the file is not UTF-8"},
 	"missing dependency":     {files: files{"mod.nu": "use taskserv/nowhere\n"}, message: shown + "mod.nu:1:5: Module not found: module taskserv/nowhere not found (nu::parser::module_not_found)"},
 	"error in a dependency":  {files: files{"mod.nu": "use taskserv/helper\n"}, dependencies: map[string]files{"helper": {"mod.nu": "\nexport def a [x: SECRET] { }\n"}}, message: "extensions/taskservs/helper/1.0.0/mod.nu:2:18: an error outside the extension's folder (nu::parser::unknown_type)"},
-	"file outside":           {files: files{"mod.nu": "use OUTSIDE\n"}, message: "outside.nu:1:1: an error outside the extension's folder (nu::parser::expected_keyword)"},
 	"hook takes nothing":     {files: files{"mod.nu": "\nexport def install []: nothing -> record<message: string> { {message: ''} }\n"}, message: shown + "mod.nu:2:1: hook install is []: [nothing -> record<message: string>], but must be `export def install " + messageForm},
 	"hook takes two":         {files: files{"mod.nu": "export def verify [a: record, b: record]: nothing -> record<message: string> { {message: ''} }\n"}, message: shown + "mod.nu:1:1: hook verify is [ a: record b: record ]: [nothing -> record<message: string>], but must be `export def verify " + messageForm},
 	"hook takes text":        {files: files{"mod.nu": "export def install [ctx: string]: nothing -> record<message: string> { {message: ''} }\n"}, message: shown + "mod.nu:1:1: hook install is [ ctx: string ]: [nothing -> record<message: string>], but must be `export def install " + messageForm},
@@ -103,21 +102,33 @@ func (b brokenExtension) expected(t testing.TB) string {
 	return strings.ReplaceAll(b.message, "LINE", strconv.Itoa(strings.Count(before, "\n")+1))
 }
 
-const outsideText = "SECRET token\nexport def SECRET [x: SECRET] { }\n"
-
-// outside gives the files with the path of one that is not the extension's.
-func outside(t testing.TB, f files) files {
-	t.Helper()
+// A file outside cannot be read in the sandbox. Without one, as in the command, it is named by its place and code alone.
+func TestNothingOfAFileOutsideIsShown(t *testing.T) {
 	folder := t.TempDir()
-	files{"outside.nu": outsideText}.write(t, folder)
-	return f.replace("OUTSIDE", folder+"/outside.nu")
+	files{"outside.nu": "SECRET token\nexport def SECRET [x: SECRET] { }\n"}.write(t, folder)
+	root := files{"mod.nu": "use " + folder + "/outside.nu\n"}
+	s := stage(t, t.TempDir(), root, nil)
+	unboxed := options(t)
+	unboxed.Sandbox = noSandbox(t)
+	for message, runner := range map[string]*Runner{
+		shown + "mod.nu:1:5: Module not found: module " + folder + "/outside.nu not found (nu::parser::module_not_found)": sharedRunner(t),
+		"outside.nu:1:1: an error outside the extension's folder (nu::parser::expected_keyword)": New(unboxed),
+	} {
+		g := NewWithT(t)
+		_, err := runner.Check(t.Context(), s.stage, s.plan, false)
+		g.Expect(err).To(MatchError("taskserv sample 1.0.0 does not load: " + message))
+		g.Expect(extension.AsFault(err).Cause.Error()).NotTo(ContainSubstring("SECRET"))
+	}
+	said := ask(t, "load.json", "module", "load", "taskserv", "sample", "--library", asLibrary(t, root, nil))
+	checked, err := New(unboxed).Check(t.Context(), s.stage, s.plan, false)
+	sameAnswer(t, said, s, checked, err)
 }
 
 func TestBrokenExtensionsSayWhatIsWrong(t *testing.T) {
 	for name, broken := range brokenExtensions {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			s := stage(t, t.TempDir(), outside(t, broken.files), broken.dependencies)
+			s := stage(t, t.TempDir(), broken.files, broken.dependencies)
 			runner := sharedRunner(t)
 			checked, err := runner.Check(t.Context(), s.stage, s.plan, false)
 			fault := extension.AsFault(err)

@@ -139,12 +139,3 @@ func stage(t testing.TB, folder string, root files, dependencies map[string]file
 	root.write(t, filepath.Join(folder, "taskserv", "sample"))
 	return s
 }
-
-// replace puts a value for a word into every file.
-func (f files) replace(word, value string) files {
-	replaced := files{}
-	for name, text := range f {
-		replaced[name] = strings.ReplaceAll(text, word, value)
-	}
-	return replaced
-}

@@ -150,10 +150,9 @@ func TestCommandAndOperatorAgreeOnMadeUpExtensions(t *testing.T) {
 	}
 	for name, one := range all {
 		t.Run(name, func(t *testing.T) {
-			root := outside(t, one.files)
-			s := stage(t, t.TempDir(), root, one.dependencies)
+			s := stage(t, t.TempDir(), one.files, one.dependencies)
 			checked, err := sharedRunner(t).Check(t.Context(), s.stage, s.plan, false)
-			said := ask(t, "load.json", "module", "load", "taskserv", "sample", "--library", asLibrary(t, root, one.dependencies))
+			said := ask(t, "load.json", "module", "load", "taskserv", "sample", "--library", asLibrary(t, one.files, one.dependencies))
 			sameAnswer(t, said, s, checked, err)
 		})
 	}

@@ -93,9 +93,11 @@ const maxWords = 8 << 10
 func (l *load) words(result sandbox.Result) error {
 	text := string(result.Stderr)
 	foreign := false
-	if e := parsePlainError(text); e.file != "" && e.file != "source" {
-		_, own := l.shownPath(e.file)
-		foreign = !own
+	for _, snippet := range snippetLine.FindAllStringSubmatch(text, -1) {
+		if file := snippet[1]; file != "source" {
+			_, own := l.shownPath(file)
+			foreign = foreign || !own
+		}
 	}
 	var kept strings.Builder
 	for line := range strings.Lines(strings.ReplaceAll(text, l.stage, "<stage>")) {

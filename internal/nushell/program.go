@@ -16,8 +16,15 @@ func arguments(more ...string) []string {
 	return append([]string{"--no-config-file", "--no-std-lib", "--no-history", "--error-style", "plain"}, more...)
 }
 
+// globCharacters cannot be in the stage's name: Nushell's open lists the folders above a name with one, and in the sandbox
+// there is nothing above the stage to list.
+const globCharacters = "*?["
+
 // prelude is what stands in front of the loading program: where modules are found, and which one to load.
 func prelude(stage, folder string) (string, error) {
+	if strings.ContainsAny(stage, globCharacters) {
+		return "", fmt.Errorf("path %q holds one of %s", stage, globCharacters)
+	}
 	library, err := rawString(stage)
 	if err != nil {
 		return "", err
