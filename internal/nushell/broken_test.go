@@ -112,7 +112,7 @@ func TestNothingOfAFileOutsideIsShown(t *testing.T) {
 	unboxed.Sandbox = noSandbox(t)
 	for message, runner := range map[string]*Runner{
 		shown + "mod.nu:1:5: Module not found: module " + folder + "/outside.nu not found (nu::parser::module_not_found)": sharedRunner(t),
-		"outside.nu:1:1: an error outside the extension's folder (nu::parser::expected_keyword)": New(unboxed),
+		"outside.nu:1:1: an error outside the extension's folder (nu::parser::expected_keyword)":                          New(unboxed),
 	} {
 		g := NewWithT(t)
 		_, err := runner.Check(t.Context(), s.stage, s.plan, false)

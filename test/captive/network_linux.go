@@ -3,7 +3,9 @@
 package main
 
 import (
+	"errors"
 	"net"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -30,6 +32,16 @@ func networkAttacks() map[string]attack {
 		"sendmsg":    call(unix.SYS_SENDMSG, 1),
 		"dial":       func(args []string) error { _, err := net.Dial("tcp", args[0]); return err },
 		"dial-path":  func(args []string) error { _, err := net.Dial("unix", args[0]); return err },
-		"look-up":    func(args []string) error { _, err := net.LookupHost(args[0]); return err },
+		"look-up":    lookUp,
 	}
+}
+
+// lookUp tells a failure that comes at once from one that hangs first.
+func lookUp(args []string) error {
+	began := time.Now()
+	_, err := net.LookupHost(args[0])
+	if err != nil && time.Since(began) < time.Second {
+		return errors.New("failed at once")
+	}
+	return err
 }
