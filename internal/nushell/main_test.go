@@ -26,7 +26,15 @@ var (
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
+// toolsVariable names a folder with nu, the helper and the loading program for a test binary that was started by another
+// (hostile_test.go).
+const toolsVariable = "NUSHELL_TEST_TOOLS"
+
 func run(m *testing.M) int {
+	if tools := os.Getenv(toolsVariable); tools != "" {
+		nuPath, helperPath, provisioning = filepath.Join(tools, "nu"), filepath.Join(tools, "extension-sandbox"), tools
+		return m.Run()
+	}
 	nuPath = os.Getenv("NUSHELL_PATH")
 	if nuPath == "" {
 		fmt.Fprintln(os.Stderr, "NUSHELL_PATH is not set: run make test")
@@ -40,6 +48,7 @@ func run(m *testing.M) int {
 	defer os.RemoveAll(folder)
 	helperPath = filepath.Join(folder, "extension-sandbox")
 	build := exec.Command("go", "build", "-o", helperPath, "provisioning.dev/extension-operator/cmd/extension-sandbox")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build the helper: %v\n%s", err, output)
 		return 1
