@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -91,6 +92,9 @@ func helper(t *testing.T, args ...string) outcome {
 	return start(t, append([]string{"as-helper"}, args...)...)
 }
 
+// lines are answers as the captive prints them.
+func lines(answers ...string) string { return strings.Join(answers, "\n") + "\n" }
+
 // everyLimit leaves room for a Go program, which reserves much address space.
 var everyLimit = []string{"--cpu=10", "--open-files=64", "--file-size=4096", "--address-space=4294967296"}
 
@@ -131,9 +135,9 @@ func TestOnlyTheFoldersOfReadAreRead(t *testing.T) {
 		g.Expect(os.WriteFile(filepath.Join(dir, "file"), nil, 0o644)).To(Succeed())
 	}
 	read := []string{"try=read " + one + "/file", "try=read " + two + "/file", "try=write " + one + "/file"}
-	g.Expect(helper(t, append([]string{"--read=" + one, "--", captive}, read...)...).stdout).To(Equal("done\nEACCES\nEACCES\n"))
-	g.Expect(helper(t, append([]string{"--read=" + one, "--read=" + two, "--", captive}, read...)...).stdout).To(Equal("done\ndone\nEACCES\n"))
-	g.Expect(helper(t, append([]string{"--", captive}, read...)...).stdout).To(Equal("EACCES\nEACCES\nEACCES\n"))
+	g.Expect(helper(t, append([]string{"--read=" + one, "--", captive}, read...)...).stdout).To(Equal(lines("done", "EACCES", "EACCES")))
+	g.Expect(helper(t, append([]string{"--read=" + one, "--read=" + two, "--", captive}, read...)...).stdout).To(Equal(lines("done", "done", "EACCES")))
+	g.Expect(helper(t, append([]string{"--", captive}, read...)...).stdout).To(Equal(lines("EACCES", "EACCES", "EACCES")))
 
 	for _, path := range []string{"/nonexistent", one + "/file"} {
 		byHand := helper(t, "--read="+path, "--", captive)
@@ -147,7 +151,7 @@ func TestOnlyTheFoldersOfReadAreRead(t *testing.T) {
 func TestTheProgramIsExecutedOnce(t *testing.T) {
 	g := NewWithT(t)
 	got := helper(t, append(everyLimit, "--", captive, "try=execveat "+captive+" 64 empty", "try=execveat "+captive, "try=exec "+captive)...)
-	g.Expect(got.stdout).To(Equal("EBADF\nEPERM\nEPERM\n"))
+	g.Expect(got.stdout).To(Equal(lines("EBADF", "EPERM", "EPERM")))
 }
 
 func TestCheckExecutesNothing(t *testing.T) {

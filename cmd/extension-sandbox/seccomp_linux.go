@@ -119,7 +119,7 @@ const wholeHalf = 1<<32 - 1
 
 // when denies the call when an argument's low half is one of the values.
 func when(index int, values ...uint32) []bpf.Instruction {
-	program := []bpf.Instruction{argument(index, false)}
+	program := append(make([]bpf.Instruction, 0, 1+2*len(values)), argument(index, false))
 	for _, value := range values {
 		program = append(program, bpf.JumpIf{Cond: bpf.JumpEqual, Val: value, SkipFalse: 1}, denied)
 	}

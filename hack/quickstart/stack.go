@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"provisioning.dev/extension-operator/hack/internal/asset"
 	"provisioning.dev/extension-operator/hack/tree"
@@ -86,11 +87,17 @@ func (s *stack) start(ctx context.Context) error {
 		return err
 	}
 	say("starting the manager with the role of config/rbac")
+	mode := "require"
+	if runtime.GOOS != "linux" {
+		mode = "off"
+		say("the sandbox needs Linux: nothing holds the extensions here")
+	}
 	s.manager, err = startManager(filepath.Join(s.cluster.Dir, "manager.log"), filepath.Join(s.root, "bin", "manager"),
 		"--kubeconfig="+kubeconfig,
 		"--library="+s.editable,
 		"--nushell-path="+s.nushell,
 		"--provisioning-path="+filepath.Join(s.root, "nushell"),
+		"--sandbox="+mode,
 		"--sandbox-path="+filepath.Join(s.root, "bin", "extension-sandbox"),
 		"--cache-dir="+filepath.Join(s.cluster.Dir, "cache"),
 		"--metrics-bind-address=0",

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -92,7 +93,7 @@ func children(g *WithT) []string {
 	for _, path := range stats {
 		text, _ := os.ReadFile(path) // it may have ended
 		fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-		if len(fields) > 1 && fields[1] == fmt.Sprint(os.Getpid()) {
+		if len(fields) > 1 && fields[1] == strconv.Itoa(os.Getpid()) {
 			found = append(found, string(text))
 		}
 	}
@@ -138,7 +139,7 @@ func TestHostileCode(t *testing.T) {
 				g := NewWithT(t)
 				l, err := runner.prepare(t.Context(), h.stage, h.plan)
 				g.Expect(err).NotTo(HaveOccurred())
-				code := strings.NewReplacer("OUTSIDE", h.outside, "STAGE", h.stage, "NU", nuPath, "PARENT", fmt.Sprint(os.Getpid()),
+				code := strings.NewReplacer("OUTSIDE", h.outside, "STAGE", h.stage, "NU", nuPath, "PARENT", strconv.Itoa(os.Getpid()),
 					"SURVIVED", "('SUR' + 'VIVED')").Replace(one.code)
 				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 				defer cancel()
@@ -157,14 +158,11 @@ func TestHostileAsTheImagesUser(t *testing.T) {
 		return
 	}
 	g := NewWithT(t)
-	tools, err := os.MkdirTemp("", "nushell-tools-")
-	g.Expect(err).NotTo(HaveOccurred())
-	defer func() { g.Expect(os.RemoveAll(tools)).To(Succeed()) }()
-	g.Expect(os.Chmod(tools, 0o755)).To(Succeed())
+	tools := filepath.Dir(helperPath) // every user can read it
 	self, err := os.Executable()
 	g.Expect(err).NotTo(HaveOccurred())
 	for from, to := range map[string]string{
-		self: "again.test", nuPath: "nu", helperPath: "extension-sandbox", filepath.Join(provisioning, programFile): programFile,
+		self: "again.test", nuPath: "nu", filepath.Join(provisioning, programFile): programFile,
 	} {
 		g.Expect(copyFile(from, filepath.Join(tools, to))).To(Succeed())
 	}

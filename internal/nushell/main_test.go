@@ -46,6 +46,10 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(folder)
+	if err := os.Chmod(folder, 0o755); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	helperPath = filepath.Join(folder, "extension-sandbox")
 	build := exec.Command("go", "build", "-o", helperPath, "provisioning.dev/extension-operator/cmd/extension-sandbox")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")

@@ -18,11 +18,11 @@ import (
 var steps = map[string]func(value string) error{
 	"out":    func(text string) error { _, err := os.Stdout.WriteString(text); return err },
 	"err":    func(text string) error { _, err := os.Stderr.WriteString(text); return err },
-	"exit":   func(code string) error { n, err := strconv.Atoi(code); os.Exit(n); return err },
+	"exit":   exit,
 	"signal": signalSelf,
 	"ignore": func(name string) error { signal.Ignore(signals[name]); return nil },
 	"loop":   func(string) error { return loop() },
-	"sleep":  func(d string) error { wait, err := time.ParseDuration(d); time.Sleep(wait); return err },
+	"sleep":  func(d string) error { wait, err := time.ParseDuration(d); <-time.After(wait); return err },
 	"cat":    func(string) error { _, err := io.Copy(os.Stdout, os.Stdin); return err },
 	"head":   head,
 	"zeros":  func(n string) error { return zeros(os.Stdout, n) },
@@ -68,7 +68,7 @@ func signalSelf(name string) error {
 	if err := syscall.Kill(os.Getpid(), signals[name]); err != nil {
 		return err
 	}
-	time.Sleep(time.Minute) // it comes to another thread first
+	<-time.After(time.Minute) // it comes to another thread first
 	return nil
 }
 
@@ -112,7 +112,15 @@ func list(texts []string) error {
 func pwd() error {
 	dir, err := syscall.Getwd()
 	if err == nil {
-		_, err = fmt.Println(strings.TrimRight(string(dir), "\x00"))
+		_, err = fmt.Println(dir)
+	}
+	return err
+}
+
+func exit(code string) error {
+	n, err := strconv.Atoi(code)
+	if err == nil {
+		os.Exit(n)
 	}
 	return err
 }

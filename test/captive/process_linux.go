@@ -55,7 +55,8 @@ func processAttacks() map[string]attack {
 
 // execveat executes a path, or a descriptor of it: the number in the second argument, or a new one.
 func execveat(args []string) error {
-	fd, path := -1, args[0]
+	path := args[0]
+	var fd int
 	var err error
 	if args[1] != "" {
 		if fd, err = strconv.Atoi(args[1]); err != nil {
