@@ -41,8 +41,9 @@ func recordDependencies(s *api.ExtensionStatus, policy api.DependencyPolicy, o O
 
 // loadedWith are the keys of what a plan's root depends on, sorted.
 func loadedWith(plan extension.Plan) []string {
-	var keys []string
-	for _, m := range plan.Members[:len(plan.Members)-1] {
+	others := plan.Members[:len(plan.Members)-1]
+	keys := slices.Grow([]string(nil), len(others)) // nil where there are none, as the API server gives it back
+	for _, m := range others {
 		keys = append(keys, m.Key.String())
 	}
 	slices.Sort(keys)
