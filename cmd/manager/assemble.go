@@ -46,11 +46,11 @@ func assemble(ctx context.Context, mgr ctrl.Manager, s config.Settings) (*parts,
 		return nil, err
 	}
 	p.runner = nushell.New(nushell.Options{
-		Nushell: s.NushellPath, Provisioning: s.ProvisioningPath, Sandbox: box, Limits: sandbox.DefaultLimits(),
+		Nushell: s.NushellPath, Provisioning: s.ProvisioningPath, Sandbox: box, Limits: processLimits(s),
 	})
 	p.loader, err = load.New(load.Options{
 		Runner: p.runner, Observer: p.observers, Store: copies, CacheSize: s.CacheSize, Slots: s.LoadSlots,
-		Timeout: s.LoadTimeout, Log: ctrl.Log.WithName("load"), Now: time.Now,
+		SlotsPerNamespace: s.LoadSlotsPerNamespace, Timeout: s.LoadTimeout, Log: ctrl.Log.WithName("load"), Now: time.Now,
 	})
 	if err != nil {
 		return nil, err

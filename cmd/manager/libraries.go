@@ -27,7 +27,7 @@ func (p *parts) addLibraries(mgr ctrl.Manager, s config.Settings, copies *store.
 	}
 	for _, entry := range entries {
 		library, err := catalog.NewLibrary(catalog.Options{
-			Name: entry.Name, Dir: entry.Dir, Store: copies, Interval: s.LibraryInterval,
+			Name: entry.Name, Dir: entry.Dir, Store: copies, Interval: s.LibraryInterval, Limits: folderLimits(s),
 			OnChange: p.wakes.Changed, OnSync: p.wakes.Synced,
 			Logger: ctrl.Log.WithName("catalog").WithValues("catalog", entry.Name),
 		})

@@ -22,8 +22,6 @@ import (
 	k8syaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
-
-	"provisioning.dev/extension-operator/internal/sandbox"
 )
 
 // kustomize builds a folder of config/ with the pinned tool.
@@ -109,7 +107,9 @@ func TestMemoryOfThePodSuffices(t *testing.T) {
 		}
 	}
 	g.Expect(heap.IsZero()).To(BeFalse())
-	needed := heap.Value() + int64(slots)*sandbox.DefaultLimits().AddressSpace
+	memory, err := flags.GetInt("load-memory-mib")
+	g.Expect(err).NotTo(HaveOccurred())
+	needed := heap.Value() + int64(slots)*int64(memory)<<20
 	limit := container.Resources.Limits[corev1.ResourceMemory]
 	g.Expect(needed).To(BeNumerically("<=", limit.Value()))
 }

@@ -93,9 +93,6 @@ func NewLibrary(o Options) (*Library, error) {
 	if o.Quiet <= 0 {
 		o.Quiet = 500 * time.Millisecond
 	}
-	if o.Limits.Entries == 0 {
-		o.Limits.Entries = store.DefaultLimits().Entries
-	}
 	if o.OnChange == nil {
 		o.OnChange = func([]extension.Consulted) {}
 	}

@@ -179,11 +179,13 @@ func (l *Library) readLayout(root *os.Root, who id) (layout, error) {
 	if found.own, found.newest, err = store.FolderOf(dir, who.folder()); err != nil {
 		return found, err
 	}
-	entries, err := dir.ReadDir(l.limits.Entries + 1)
+	// A name may have more versions than one version may have files.
+	most := max(l.limits.Entries, store.DefaultLimits().Entries)
+	entries, err := dir.ReadDir(most + 1)
 	if errors.Is(err, io.EOF) {
 		return found, nil // it is empty
 	}
-	if len(entries) > l.limits.Entries {
+	if len(entries) > most {
 		return layout{newest: found.newest}, errTooMany
 	}
 	for _, entry := range entries {

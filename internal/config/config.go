@@ -30,6 +30,22 @@ type Settings struct {
 	SandboxPath      string
 	LoadTimeout      time.Duration
 	LoadSlots        int
+	// LoadSlotsPerNamespace is how many of them one namespace may hold; 0 is half, rounded up.
+	LoadSlotsPerNamespace int
+
+	// What one process of Nushell may use; memory is address space in MiB, sizes are in bytes.
+	LoadCPU       time.Duration
+	LoadMemory    int
+	LoadOpenFiles int
+	LoadFileSize  int
+	LoadOutput    int
+
+	// How large the folder of one version may be; sizes are in bytes.
+	ExtensionMaxFiles    int
+	ExtensionMaxDepth    int
+	ExtensionMaxFileSize int
+	ExtensionMaxSize     int
+	ManifestMaxSize      int
 
 	// Controller and what it offers to the cluster.
 	Kubeconfig         string
@@ -57,16 +73,29 @@ const stdout = "-"
 // image, where nu, the CLI and the library lie in fixed places.
 func Default() Settings {
 	return Settings{
-		Libraries:          []string{"/usr/share/extension-operator/extensions"},
-		LibraryInterval:    time.Minute,
-		CacheDir:           "/var/cache/extension-operator",
-		CacheSize:          100,
-		NushellPath:        "/usr/local/bin/nu",
-		ProvisioningPath:   "/usr/share/extension-operator/nushell",
-		Sandbox:            "require",
-		SandboxPath:        "/usr/local/bin/extension-sandbox",
-		LoadTimeout:        30 * time.Second,
-		LoadSlots:          2 * runtime.NumCPU(),
+		Libraries:        []string{"/usr/share/extension-operator/extensions"},
+		LibraryInterval:  time.Minute,
+		CacheDir:         "/var/cache/extension-operator",
+		CacheSize:        100,
+		NushellPath:      "/usr/local/bin/nu",
+		ProvisioningPath: "/usr/share/extension-operator/nushell",
+		Sandbox:          "require",
+		SandboxPath:      "/usr/local/bin/extension-sandbox",
+		LoadTimeout:      30 * time.Second,
+		LoadSlots:        2 * runtime.NumCPU(),
+
+		LoadCPU:       5 * time.Second,
+		LoadMemory:    384,
+		LoadOpenFiles: 128,
+		LoadFileSize:  1 << 20,
+		LoadOutput:    1 << 20,
+
+		ExtensionMaxFiles:    4096,
+		ExtensionMaxDepth:    16,
+		ExtensionMaxFileSize: 4 << 20,
+		ExtensionMaxSize:     32 << 20,
+		ManifestMaxSize:      manifestMost,
+
 		Workers:            4,
 		LeaderElect:        true,
 		MetricsBindAddress: ":8443",
@@ -128,6 +157,7 @@ func (s Settings) Validate() error {
 		atLeast("--grace-period", s.GracePeriod, time.Second),
 		atLeast("--cache-size", s.CacheSize, 1),
 		atLeast("--load-slots", s.LoadSlots, 1),
+		s.limits(),
 		atLeast("--workers", s.Workers, 1),
 		atLeast("--audit-log-max-size", s.AuditLogMaxSize, 1),
 		atLeast("--audit-log-max-backups", s.AuditLogMaxBackups, 1),
@@ -162,6 +192,13 @@ func named(flag, path, what string) error {
 func atLeast[T int | time.Duration](flag string, value, least T) error {
 	if value < least {
 		return fmt.Errorf("%s is %v; at least %v is needed", flag, value, least)
+	}
+	return nil
+}
+
+func atMost(flag string, value, most int) error {
+	if value > most {
+		return fmt.Errorf("%s is %v; at most %v is possible", flag, value, most)
 	}
 	return nil
 }

@@ -35,6 +35,19 @@ func TestValidateNamesTheFlagAndWhatItMayBe(t *testing.T) {
 		"--provisioning-path is empty; it must name the folder with the loading program":                                         func(s *config.Settings) { s.ProvisioningPath = "" },
 		`--library "one=" names no folder; write --library [NAME=]DIR`:                                                           func(s *config.Settings) { s.Libraries = []string{"one="} },
 		"--audit-log-max-size is 0; at least 1 is needed":                                                                        func(s *config.Settings) { s.AuditLogMaxSize = 0 },
+		"--load-slots-per-namespace is -1; at least 0 is needed":                                                                 func(s *config.Settings) { s.LoadSlotsPerNamespace = -1 },
+		"--load-cpu is 999ms; at least 1s is needed":                                                                             func(s *config.Settings) { s.LoadCPU = 999 * time.Millisecond },
+		"--load-memory-mib is 63; at least 64 is needed":                                                                         func(s *config.Settings) { s.LoadMemory = 63 },
+		"--load-memory-mib is 1048577; at most 1048576 is possible":                                                              func(s *config.Settings) { s.LoadMemory = 1<<20 + 1 },
+		"--load-open-files is 15; at least 16 is needed":                                                                         func(s *config.Settings) { s.LoadOpenFiles = 15 },
+		"--load-file-size is 0; at least 1 is needed":                                                                            func(s *config.Settings) { s.LoadFileSize = 0 },
+		"--load-output is 4095; at least 4096 is needed":                                                                         func(s *config.Settings) { s.LoadOutput = 4095 },
+		"--extension-max-files is 1; at least 2 is needed":                                                                       func(s *config.Settings) { s.ExtensionMaxFiles = 1 },
+		"--extension-max-depth is 0; at least 1 is needed":                                                                       func(s *config.Settings) { s.ExtensionMaxDepth = 0 },
+		"--extension-max-file-size is 0; at least 1 is needed":                                                                   func(s *config.Settings) { s.ExtensionMaxFileSize = 0 },
+		"--extension-max-size is 0; at least 1 is needed":                                                                        func(s *config.Settings) { s.ExtensionMaxSize = 0 },
+		"--manifest-max-size is -5; at least 1 is needed":                                                                        func(s *config.Settings) { s.ManifestMaxSize = -5 },
+		"--manifest-max-size is 262145; at most 262144 is possible":                                                              func(s *config.Settings) { s.ManifestMaxSize = 262145 },
 		"--audit-log-max-backups is 0; at least 1 is needed":                                                                     func(s *config.Settings) { s.AuditLogMaxBackups = 0 },
 	} {
 		t.Run(message, func(t *testing.T) {
@@ -50,6 +63,8 @@ func TestTheLeastThatIsAllowedIsValid(t *testing.T) {
 	s.LibraryInterval, s.LoadTimeout, s.GracePeriod = 100*time.Millisecond, time.Second, time.Second
 	s.CacheSize, s.LoadSlots, s.Workers = 1, 1, 1
 	s.AuditLogMaxSize, s.AuditLogMaxBackups = 1, 1
+	s.LoadSlotsPerNamespace, s.LoadCPU, s.LoadMemory, s.LoadOpenFiles, s.LoadFileSize, s.LoadOutput = 0, time.Second, 64, 16, 1, 4096
+	s.ExtensionMaxFiles, s.ExtensionMaxDepth, s.ExtensionMaxFileSize, s.ExtensionMaxSize, s.ManifestMaxSize = 2, 1, 1, 1, 1
 	s.Libraries, s.Sandbox, s.SandboxPath, s.Kubeconfig = nil, "off", "", ""
 	NewWithT(t).Expect(s.Validate()).To(Succeed())
 }

@@ -11,6 +11,7 @@ func (s *Settings) Flags() cliflag.NamedFlagSets {
 	var groups cliflag.NamedFlagSets
 	s.extensionFlags(&groups)
 	s.loadFlags(&groups)
+	s.limitFlags(&groups)
 	s.managerFlags(&groups)
 	s.auditFlags(&groups)
 	return groups
@@ -39,7 +40,7 @@ func (s *Settings) loadFlags(groups *cliflag.NamedFlagSets) {
 	f.StringVar(&s.SandboxPath, "sandbox-path", s.SandboxPath, "the extension-sandbox helper, needed unless --sandbox=off")
 	f.DurationVar(&s.LoadTimeout, "load-timeout", s.LoadTimeout, "ends a load that takes longer")
 	f.IntVar(&s.LoadSlots, "load-slots", s.LoadSlots,
-		"how many loads run at once (by default twice as many as there are cores); one namespace holds at most half of them")
+		"how many loads run at once (by default twice as many as there are cores)")
 }
 
 func (s *Settings) managerFlags(groups *cliflag.NamedFlagSets) {

@@ -37,7 +37,7 @@ type Observer interface {
 	Cleared(record extension.ClearRecord)
 }
 
-// Options of a Loader; every field is required.
+// Options of a Loader; every field is required but SlotsPerNamespace.
 type Options struct {
 	Runner   Runner
 	Observer Observer
@@ -46,6 +46,8 @@ type Options struct {
 	CacheSize int
 	// Slots is how many loads may run at once.
 	Slots int
+	// SlotsPerNamespace is how many of them one namespace may hold; 0 is half of them, rounded up.
+	SlotsPerNamespace int
 	// Timeout ends a load, counted from when it got its slot.
 	Timeout time.Duration
 	Log     logr.Logger
@@ -82,7 +84,7 @@ func New(opts Options) (*Loader, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Loader{opts: opts, memo: memo, slots: newSlots(opts.Slots), ctx: ctx, cancel: cancel}, nil
+	return &Loader{opts: opts, memo: memo, slots: newSlots(opts.Slots, opts.SlotsPerNamespace), ctx: ctx, cancel: cancel}, nil
 }
 
 // Start waits for ctx to end, then ends every load and waits until none is left.

@@ -10,8 +10,8 @@ import (
 )
 
 // slots shares a fixed number of places between namespaces: they take turns, and none
-// holds more than half of the places (rounded up), so that loads that hang in one do
-// not slow the others. A load that several namespaces ask for waits in the queue of
+// holds more than its share (by default half of the places, rounded up), so that loads that
+// hang in one do not slow the others. A load that several namespaces ask for waits in the queue of
 // each, and goes with the first that has its turn.
 type slots struct {
 	mu           sync.Mutex
@@ -43,9 +43,13 @@ type waiter struct {
 // give way to those of others.
 const crowd = 16
 
-func newSlots(n int) *slots {
+// newSlots shares n places; a share of 0 is half of them, rounded up.
+func newSlots(n, share int) *slots {
+	if share == 0 {
+		share = (n + 1) / 2
+	}
 	return &slots{
-		free: n, perNamespace: (n + 1) / 2,
+		free: n, perNamespace: share,
 		holding: map[string]int{}, waiting: map[string][]*waiter{},
 		asking: map[string]map[string]int{}, queued: map[string]*waiter{},
 	}

@@ -90,7 +90,7 @@ func expectEmpty(g Gomega, s *slots, places int) {
 func TestNamespacesTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewWithT(t)
-		q := &queue{slots: newSlots(1)}
+		q := &queue{slots: newSlots(1, 0)}
 		for _, ns := range []string{"x", "a", "a", "a", "b", "c", "b"} {
 			q.ask(ns)
 		}
@@ -106,7 +106,7 @@ func TestNamespacesTakeTurns(t *testing.T) {
 func TestNoNamespaceHoldsEveryPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewWithT(t)
-		q := &queue{slots: newSlots(3)}
+		q := &queue{slots: newSlots(3, 0)}
 		for range 4 {
 			q.ask("hangs")
 		}
@@ -124,10 +124,27 @@ func TestNoNamespaceHoldsEveryPlace(t *testing.T) {
 	})
 }
 
+func TestTheShareOfANamespaceCanBeSet(t *testing.T) {
+	for share, held := range map[int]int{1: 1, 3: 3, 9: 4} {
+		synctest.Test(t, func(t *testing.T) {
+			g := NewWithT(t)
+			q := &queue{slots: newSlots(4, share)}
+			for range 5 {
+				q.ask("many")
+			}
+			g.Expect(q.order()).To(HaveLen(held))
+			for n := range 5 {
+				q.giveBack(n)
+			}
+			expectEmpty(g, q.slots, 4)
+		})
+	}
+}
+
 func TestANamespaceHoldsAtMostHalfOfThePlaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewWithT(t)
-		q := &queue{slots: newSlots(4)}
+		q := &queue{slots: newSlots(4, 0)}
 		for range 3 {
 			q.ask("hangs")
 		}
@@ -144,7 +161,7 @@ func TestANamespaceHoldsAtMostHalfOfThePlaces(t *testing.T) {
 func TestALoadThatSeveralAskForGoesWithTheFirstThatHasItsTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewWithT(t)
-		q := &queue{slots: newSlots(2)}
+		q := &queue{slots: newSlots(2, 0)}
 		for range 5 {
 			q.ask("hangs")
 		}
@@ -175,7 +192,7 @@ func TestALoadThatSeveralAskForGoesWithTheFirstThatHasItsTurn(t *testing.T) {
 func TestOnlyACrowdGivesWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewWithT(t)
-		q := &queue{slots: newSlots(1)}
+		q := &queue{slots: newSlots(1, 0)}
 		for range crowd + 2 {
 			q.ask("many")
 		}
@@ -192,7 +209,7 @@ func TestOnlyACrowdGivesWay(t *testing.T) {
 func TestOnePlaceIsForWhoeverComes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewWithT(t)
-		q := &queue{slots: newSlots(1)}
+		q := &queue{slots: newSlots(1, 0)}
 		q.ask("a")
 		g.Expect(q.order()).To(Equal([]string{"a"}))
 		q.giveBack(0)
@@ -203,7 +220,7 @@ func TestOnePlaceIsForWhoeverComes(t *testing.T) {
 func TestCancelledInTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewWithT(t)
-		q := &queue{slots: newSlots(1)}
+		q := &queue{slots: newSlots(1, 0)}
 		q.ask("x")
 		first, second := q.ask("a"), q.ask("a")
 		alone := q.ask("b")
@@ -226,7 +243,7 @@ func TestCancelledInTheQueue(t *testing.T) {
 // has it: it is never lost.
 func TestCancelledAtTheMomentOfTheGrant(t *testing.T) {
 	g := NewWithT(t)
-	s := newSlots(2)
+	s := newSlots(2, 0)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	refused := 0
@@ -245,7 +262,7 @@ func TestCancelledAtTheMomentOfTheGrant(t *testing.T) {
 func TestSlotsUnderLoad(t *testing.T) {
 	g := NewWithT(t)
 	const places = 4
-	s := newSlots(places)
+	s := newSlots(places, 0)
 	var all, over atomic.Int32
 	perNamespace := [3]atomic.Int32{}
 	var users sync.WaitGroup

@@ -3,10 +3,12 @@
 package nushell
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"path"
+	"syscall"
 
 	"provisioning.dev/extension-operator/internal/extension"
 	"provisioning.dev/extension-operator/internal/sandbox"
@@ -16,6 +18,8 @@ const (
 	// exitPanic is how a panic of nu ends, exitSignalled the first code by which a shell or a wrapper tells of a signal.
 	exitPanic     = 101
 	exitSignalled = 128
+	// noMemory begins what nu says before it aborts for want of memory.
+	noMemory = "memory allocation of "
 )
 
 // processFault is the Fault of a process that the sandbox could not start or had to end.
@@ -49,7 +53,8 @@ func (l *load) processFault(err error) *extension.Fault {
 
 func (l *load) limitFault(limit *sandbox.LimitError) *extension.Fault {
 	if limit.Limit == sandbox.LimitStdout {
-		fault := extension.NewFault(extension.LoadFailed, "loading %s: its answer is too long (%s at most); %s", l.what(), limit.Value, wrongProgram)
+		fault := extension.NewFault(extension.LimitExceeded, "loading %s reached the limit of %s (%s): its answer is too long; %s, or raise --load-output",
+			l.what(), limit.Limit, limit.Value, wrongProgram)
 		fault.Cause = limit
 		return fault
 	}
@@ -63,6 +68,10 @@ func (l *load) limitFault(limit *sandbox.LimitError) *extension.Fault {
 func (l *load) endFault(result sandbox.Result) *extension.Fault {
 	var how string
 	switch {
+	case result.Signal == syscall.SIGABRT && result.Report.Has(sandbox.LayerRlimits) && bytes.HasPrefix(result.Stderr, []byte(noMemory)):
+		fault := l.limitFault(&sandbox.LimitError{Limit: "memory", Value: fmt.Sprintf("%d MiB", l.runner.options.Limits.AddressSpace>>20)})
+		fault.Cause = l.words(result)
+		return fault
 	case result.Signal != 0:
 		how = fmt.Sprintf("a signal (%s)", result.Signal)
 	case result.ExitCode >= exitSignalled:

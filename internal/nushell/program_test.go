@@ -41,7 +41,7 @@ var brokenPrograms = map[string]struct {
 	"not UTF-8":         {"0x[22 ff 22] | print --raw\nexit 0\n", extension.LoadFailed, extension.Terminal, "its answer is not UTF-8"},
 	"good, but fails":   {strings.Replace(say(goodAnswer), "exit 0", "exit 1", 1), extension.LoadFailed, extension.Terminal, "it ended with exit code 1, which contradicts its answer"},
 	"bad, but succeeds": {say(`{"protocol":1,"ok":false,"error":{"code":"LoadFailed","message":"x","diagnostics":[]}}`), extension.LoadFailed, extension.Terminal, "it ended with exit code 0, which contradicts its answer"},
-	"1 GiB":             {"let x = '' | fill --width 65536\nfor _ in 1..16384 { print --raw $x }\nexit 0\n", extension.LoadFailed, extension.Terminal, "its answer is too long (1048576 bytes at most)"},
+	"1 GiB":             {"let x = '' | fill --width 65536\nfor _ in 1..16384 { print --raw $x }\nexit 0\n", extension.LimitExceeded, extension.Terminal, "the limit of standard output (1048576 bytes): its answer is too long"},
 	"floods errors":     {"let x = '' | fill --width 65536\nfor _ in 1..16384 { print --stderr $x }\nexit 0\n", extension.LimitExceeded, extension.Terminal, "the limit of standard error (262144 bytes)"},
 	"exits 139":         {"exit 139\n", extension.LoadFailed, extension.Retryable, "was ended by exit code 139"},
 	"computes for ever": {"loop { }\n", extension.LimitExceeded, extension.Terminal, "the limit of CPU time (1 s)"},
@@ -91,6 +91,11 @@ func TestHostileExtensionsAreBounded(t *testing.T) {
 	_, err := New(o).Check(t.Context(), slow.stage, slow.plan, false)
 	g.Expect(extension.AsFault(err).Code).To(Equal(extension.LimitExceeded))
 	g.Expect(err).To(MatchError(ContainSubstring("the limit of CPU time (1 s)")))
+
+	big := stage(t, t.TempDir(), files{"mod.nu": "const X = (1..100000000 | math sum)\n"}, nil)
+	_, err = sharedRunner(t).Check(t.Context(), big.stage, big.plan, false)
+	g.Expect(extension.AsFault(err).Code).To(Equal(extension.LimitExceeded))
+	g.Expect(err).To(MatchError(ContainSubstring("the limit of memory (384 MiB)")))
 
 	deep := stage(t, t.TempDir(), files{"mod.nu": "export def a [] { " + strings.Repeat("(", 4000) + strings.Repeat(")", 4000) + " }\n"}, nil)
 	_, err = sharedRunner(t).Check(t.Context(), deep.stage, deep.plan, false)
