@@ -84,7 +84,7 @@ var _ = Describe("the limits", func() {
 		w.publish(api.TaskservType, "good", "1.0.0", nil)
 		w.start()
 		w.apply(api.TaskservType, "good", "")
-		w.becomes("good", overLimit)
+		w.becomes("good", "False LoadFailed Stalled")
 		Expect(w.message("good")).To(ContainSubstring("the limit of standard output (20 bytes)"))
 		Expect(w.message("good")).To(ContainSubstring("--load-output"))
 	})

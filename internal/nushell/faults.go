@@ -53,7 +53,7 @@ func (l *load) processFault(err error) *extension.Fault {
 
 func (l *load) limitFault(limit *sandbox.LimitError) *extension.Fault {
 	if limit.Limit == sandbox.LimitStdout {
-		fault := extension.NewFault(extension.LimitExceeded, "loading %s reached the limit of %s (%s): its answer is too long; %s, or raise --load-output",
+		fault := extension.NewFault(extension.LoadFailed, "loading %s reached the limit of %s (%s): its answer is too long; %s, or raise --load-output",
 			l.what(), limit.Limit, limit.Value, wrongProgram)
 		fault.Cause = limit
 		return fault

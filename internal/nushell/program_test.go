@@ -41,7 +41,7 @@ var brokenPrograms = map[string]struct {
 	"not UTF-8":         {"0x[22 ff 22] | print --raw\nexit 0\n", extension.LoadFailed, extension.Terminal, "its answer is not UTF-8"},
 	"good, but fails":   {strings.Replace(say(goodAnswer), "exit 0", "exit 1", 1), extension.LoadFailed, extension.Terminal, "it ended with exit code 1, which contradicts its answer"},
 	"bad, but succeeds": {say(`{"protocol":1,"ok":false,"error":{"code":"LoadFailed","message":"x","diagnostics":[]}}`), extension.LoadFailed, extension.Terminal, "it ended with exit code 0, which contradicts its answer"},
-	"1 GiB":             {"let x = '' | fill --width 65536\nfor _ in 1..16384 { print --raw $x }\nexit 0\n", extension.LimitExceeded, extension.Terminal, "the limit of standard output (1048576 bytes): its answer is too long"},
+	"1 GiB":             {"let x = '' | fill --width 65536\nfor _ in 1..16384 { print --raw $x }\nexit 0\n", extension.LoadFailed, extension.Terminal, "the limit of standard output (1048576 bytes): its answer is too long"},
 	"floods errors":     {"let x = '' | fill --width 65536\nfor _ in 1..16384 { print --stderr $x }\nexit 0\n", extension.LimitExceeded, extension.Terminal, "the limit of standard error (262144 bytes)"},
 	"exits 139":         {"exit 139\n", extension.LoadFailed, extension.Retryable, "was ended by exit code 139"},
 	"computes for ever": {"loop { }\n", extension.LimitExceeded, extension.Terminal, "the limit of CPU time (1 s)"},
