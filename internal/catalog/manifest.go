@@ -30,6 +30,9 @@ const (
 	MaxDependencies     = 64
 )
 
+// maxMessageBytes bounds what is said of a manifest, which quotes it.
+const maxMessageBytes = 1024
+
 // manifestKeys are all the keys there are.
 var manifestKeys = []string{"manifest", "name", "type", "version", "description", "dependencies", "author", "repository"}
 
@@ -57,7 +60,24 @@ type document struct {
 }
 
 func invalid(format string, args ...any) *extension.Fault {
-	return extension.NewFault(extension.InvalidMetadata, format, args...)
+	return extension.NewFault(extension.InvalidMetadata, "%s", bounded(fmt.Sprintf(format, args...)))
+}
+
+// bounded makes a message that quotes a manifest one line of bounded length; a long
+// one loses its middle, since the advice is at its end.
+func bounded(message string) string {
+	message = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, message)
+	if len(message) <= maxMessageBytes {
+		return message
+	}
+	const gap = "…"
+	const half = (maxMessageBytes - len(gap)) / 2
+	return strings.ToValidUTF8(message[:half], "") + gap + strings.ToValidUTF8(message[len(message)-half:], "")
 }
 
 func parseDocument(data []byte) (document, error) {

@@ -147,12 +147,3 @@ func TestParseManifestOfAnything(t *testing.T) {
 		}
 	})
 }
-
-func FuzzParseManifest(f *testing.F) {
-	f.Add([]byte(good))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if _, err := ParseManifest(data); err != nil {
-			faultOf(t, err)
-		}
-	})
-}

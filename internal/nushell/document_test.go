@@ -3,8 +3,6 @@
 package nushell
 
 import (
-	"encoding/json"
-	"slices"
 	"strings"
 	"testing"
 
@@ -55,53 +53,4 @@ func TestAnswersAreReadStrictly(t *testing.T) {
 	bad, err := decodeAnswer([]byte(refusal))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(bad.failure.diagnostics).To(Equal([]diagnostic{{"mod.nu", 1, 2, "m", "c"}}))
-}
-
-// What is accepted is JSON, means the same to encoding/json, and has nothing half filled.
-func FuzzDecodeAnswer(f *testing.F) {
-	for _, seed := range []string{goodAnswer, refusal, goodAnswer + goodAnswer, goodAnswer[:50], `{"protocol":1,"ok":true,"ok":false}`} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, text []byte) {
-		a, err := decodeAnswer(text)
-		if err != nil {
-			if a.hooks != nil || a.failure != nil || a.key.Name != "" {
-				t.Fatalf("half an answer beside an error: %+v", a)
-			}
-			return
-		}
-		var same struct {
-			Protocol  int
-			OK        bool
-			Extension struct{ Type, Name, Version string }
-			Hooks     []string
-		}
-		if err := json.Unmarshal(text, &same); err != nil {
-			t.Fatalf("accepted what is no JSON: %v", err)
-		}
-		if same.Protocol != Protocol || same.OK != (a.failure == nil) || same.Extension.Name != a.key.Name || !slices.Equal(same.Hooks, a.hooks) {
-			t.Fatalf("read %+v, encoding/json reads %+v", a, same)
-		}
-	})
-}
-
-// A raw string ends at its first quote with as many # as it began with: that must be its last.
-func FuzzRawString(f *testing.F) {
-	for _, seed := range []string{"", "'", "#", "'#", "a'##b'#", "'####'", "'####'; exit 0 #"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		raw, err := rawString(text)
-		if err != nil {
-			return
-		}
-		fence := raw[1:strings.Index(raw, "'")]
-		inner := raw[1+len(fence)+1:]
-		if fence == "" || strings.Trim(fence, "#") != "" {
-			t.Fatalf("%q does not begin as a raw string", raw)
-		}
-		if strings.Index(inner, "'"+fence) != len(text) || inner[:len(text)] != text {
-			t.Fatalf("%q is not one raw string of %q", raw, text)
-		}
-	})
 }
