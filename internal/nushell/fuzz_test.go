@@ -58,7 +58,7 @@ func answerSeeds() []string {
 		strings.Replace(goodAnswer, "sample", "\\ud800\\u0000\u2028", 1),
 		strings.Replace(refusal, "mod.nu", "../../../etc/passwd\\n", 1),
 		strings.Replace(refusal, `"line":1`, `"line":2147483648`, 1),
-		strings.Replace(refusal, `"m"`, `"`+strings.Repeat("\u00e9", maxMessage)+`"`, -1),
+		strings.ReplaceAll(refusal, `"m"`, `"`+strings.Repeat("\u00e9", maxMessage)+`"`),
 		strings.Replace(refusal, `[{`, `[`+strings.Repeat(`{"file":"a.nu","line":9,"column":9,"message":"","code":""},`, 40)+`{`, 1),
 		strings.Repeat("[", 10000), strings.Repeat(`{"a":`, maxDepth+1), "\xef\xbb\xbf" + goodAnswer, goodAnswer + "\xff",
 	}
