@@ -48,16 +48,23 @@ func (p Peers) Peers(ctx context.Context, namespace string, t extension.Type, na
 	}
 	var peers []resolve.Peer
 	for i := range list.Items {
-		if list.Items[i].DeletionTimestamp.IsZero() {
-			peers = append(peers, peerOf(&list.Items[i]))
+		ext := &list.Items[i]
+		if !ext.DeletionTimestamp.IsZero() {
+			continue
 		}
+		peer := peerOf(ext)
+		if ext.Status.Metadata != nil {
+			peer.Loaded.Metadata.Dependencies = dependenciesOf(ext.Status.Metadata.Dependencies)
+		}
+		peers = append(peers, peer)
 	}
 	return peers, nil
 }
 
 // peerOf is what others in the namespace see of an Extension. Ready speaks of what
 // is served, whether or not a newer spec was looked at yet; why it is not is of
-// interest once nothing but a change helps.
+// interest once nothing but a change helps. What it depends on is left out: the digest
+// covers that, and this is looked at for every event of every Extension.
 func peerOf(ext *api.Extension) resolve.Peer {
 	s := ext.Status
 	peer := resolve.Peer{
@@ -69,9 +76,6 @@ func peerOf(ext *api.Extension) resolve.Peer {
 	}
 	if ext.Spec.CatalogRef != nil {
 		peer.Catalog = ext.Spec.CatalogRef.Name
-	}
-	if s.Metadata != nil {
-		peer.Loaded.Metadata.Dependencies = dependenciesOf(s.Metadata.Dependencies)
 	}
 	peer.Ready = meta.IsStatusConditionTrue(s.Conditions, api.ReadyCondition) && s.Version != ""
 	if stalled := meta.FindStatusCondition(s.Conditions, api.StalledCondition); stalled != nil {

@@ -81,6 +81,15 @@ type Key struct {
 // String is the key as it is shown everywhere.
 func (k Key) String() string { return fmt.Sprintf("%s:%s:%s", k.Type, k.Name, k.Version) }
 
+// ParseKey reads what String writes, and tells whether text is of that form.
+func ParseKey(text string) (Key, bool) {
+	parts := strings.SplitN(text, ":", 3)
+	if len(parts) != 3 {
+		return Key{}, false
+	}
+	return Key{Type: Type(parts[0]), Name: parts[1], Version: parts[2]}, true
+}
+
 // Digest is "sha256:" and 64 lower-case hexadecimal digits.
 type Digest string
 

@@ -48,6 +48,18 @@ func TestKeyString(t *testing.T) {
 	NewWithT(t).Expect(extension.Key{Type: "taskserv", Name: "kubernetes", Version: "1.28.0"}.String()).To(Equal("taskserv:kubernetes:1.28.0"))
 }
 
+func TestParseKeyReadsWhatStringWrites(t *testing.T) {
+	g := NewWithT(t)
+	key := extension.Key{Type: "taskserv", Name: "kubernetes", Version: "1.28.0-rc.1"}
+	got, ok := extension.ParseKey(key.String())
+	g.Expect(ok).To(BeTrue())
+	g.Expect(got).To(Equal(key))
+	for _, text := range []string{"", "taskserv", "taskserv:kubernetes"} {
+		_, ok := extension.ParseKey(text)
+		g.Expect(ok).To(BeFalse(), "%q", text)
+	}
+}
+
 func TestDigest(t *testing.T) {
 	g := NewWithT(t)
 	hex := strings.Repeat("0123456789abcdef", 4)

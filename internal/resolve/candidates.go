@@ -3,6 +3,7 @@
 package resolve
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ func (q *inquiry) choose(ctx context.Context, constraint extension.Constraint) e
 		rule, err := q.consider(ctx, constraint, o, offer)
 		var failed *failure
 		if errors.As(err, &failed) {
-			newest = first(newest, failed)
+			newest = cmp.Or(newest, failed)
 			rule, err = failed.fault.Message, nil
 		}
 		q.res.Candidates = append(q.res.Candidates, extension.Candidate{Version: offer.Version, Refused: rule})
@@ -46,13 +47,6 @@ func (q *inquiry) choose(ctx context.Context, constraint extension.Constraint) e
 		return newest.fault
 	}
 	return versionNotFound(q.req, constraint, o)
-}
-
-func first(a, b *failure) *failure {
-	if a != nil {
-		return a
-	}
-	return b
 }
 
 // consider names the rule that an offer breaks; empty when it is taken, or would be

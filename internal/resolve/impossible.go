@@ -11,22 +11,25 @@ import (
 	"provisioning.dev/extension-operator/internal/extension"
 )
 
-// impossible says why the dependencies of a candidate cannot be had: first what is
-// missing altogether, then which demands contradict each other.
-func (q *inquiry) impossible(ctx context.Context, root extension.Member) error {
-	lenient := problem{root: root, index: q.index, lenient: true, steps: q.steps}
-	answer, err := q.solver.solve(ctx, lenient)
+// impossible says why the dependencies of a candidate cannot be had, of which core is
+// some: first what is missing altogether, then which demands contradict each other.
+func (q *inquiry) impossible(ctx context.Context, p problem, core []extension.Demand) error {
+	if p.lenient { // so nothing that is missing had a part in it
+		return q.conflict(ctx, p, core)
+	}
+	p.lenient = true
+	answer, err := q.solver.solve(ctx, p)
 	if err != nil {
-		return q.tooMuch(err, root)
+		return q.tooMuch(err, p.root)
 	}
 	if answer.chosen == nil {
-		return q.conflict(ctx, lenient, answer.core)
+		return q.conflict(ctx, p, answer.core)
 	}
-	chosen, err := q.gather(ctx, q.index, root, answer.chosen)
+	chosen, err := q.gather(ctx, q.index, p.root, answer.chosen)
 	if err != nil {
 		return err
 	}
-	failed, err := q.missing(ctx, root, chosen.requirements)
+	failed, err := q.missing(ctx, p.root, chosen.requirements)
 	if err != nil {
 		return err
 	}

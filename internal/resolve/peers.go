@@ -17,11 +17,11 @@ import (
 type peers struct {
 	*inquiry
 	known   map[id][]Peer
-	members map[extension.Key]found
+	members map[extension.Key]extension.Member
 }
 
 func newPeers(q *inquiry) *peers {
-	return &peers{inquiry: q, known: map[id][]Peer{}, members: map[extension.Key]found{}}
+	return &peers{inquiry: q, known: map[id][]Peer{}, members: map[extension.Key]extension.Member{}}
 }
 
 // of lists the Extensions that ask for a name, by their own name.
@@ -64,7 +64,7 @@ func (p *peers) versions(ctx context.Context, who id) ([]string, error) {
 // status tells: enough to find that nothing has changed, and staging it fails.
 func (p *peers) member(ctx context.Context, key extension.Key) (extension.Member, *extension.Fault, error) {
 	if m, known := p.members[key]; known {
-		return m.member, nil, nil
+		return m, nil, nil
 	}
 	list, err := p.of(ctx, idOf(key))
 	if err != nil {
@@ -80,13 +80,13 @@ func (p *peers) member(ctx context.Context, key extension.Key) (extension.Member
 		case ctx.Err() != nil:
 			return extension.Member{}, nil, ctx.Err()
 		case err == nil && has:
-			p.members[key] = found{member: m}
+			p.members[key] = m
 			return m, nil, nil
 		case first == nil:
 			first = &peer.Loaded
 		}
 	}
-	p.members[key] = found{member: *first}
+	p.members[key] = *first
 	return *first, nil, nil
 }
 

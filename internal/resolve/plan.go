@@ -28,14 +28,13 @@ func (f *failure) Error() string { return f.fault.Message }
 // error is a *failure where others of its versions may fare better.
 func (q *inquiry) plan(ctx context.Context, root extension.Member) error {
 	q.res.Root, q.res.Dependencies = root, nil
-	answer, err := q.solver.solve(ctx, problem{
-		root: root, index: q.index, lenient: q.req.Policy == Ignore, steps: q.steps,
-	})
+	asked := problem{root: root, index: q.index, lenient: q.req.Policy == Ignore, steps: q.steps}
+	answer, err := q.solver.solve(ctx, asked)
 	if err != nil {
 		return q.tooMuch(err, root)
 	}
 	if answer.chosen == nil {
-		return q.impossible(ctx, root)
+		return q.impossible(ctx, asked, answer.core)
 	}
 	chosen, err := q.gather(ctx, q.index, root, answer.chosen)
 	if err != nil {

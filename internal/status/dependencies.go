@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -54,8 +53,8 @@ func loadedWith(plan extension.Plan) []string {
 func LoadedDependencies(s api.ExtensionStatus) []extension.Key {
 	keys := make([]extension.Key, 0, len(s.LoadedDependencies))
 	for _, text := range s.LoadedDependencies {
-		if parts := strings.SplitN(text, ":", 3); len(parts) == 3 {
-			keys = append(keys, extension.Key{Type: extension.Type(parts[0]), Name: parts[1], Version: parts[2]})
+		if key, ok := extension.ParseKey(text); ok {
+			keys = append(keys, key)
 		}
 	}
 	return keys
@@ -140,10 +139,7 @@ func SameDependencies(s api.ExtensionStatus, policy api.DependencyPolicy, requir
 }
 
 func demandOf(d api.DependencyStatus) extension.Demand {
-	by := extension.Key{}
-	if parts := strings.SplitN(d.RequiredBy, ":", 3); len(parts) == 3 {
-		by = extension.Key{Type: extension.Type(parts[0]), Name: parts[1], Version: parts[2]}
-	}
+	by, _ := extension.ParseKey(d.RequiredBy)
 	return extension.Demand{By: by, Dependency: extension.Dependency{Type: extension.Type(d.Type), Name: d.Name, Constraint: d.Constraint}}
 }
 
