@@ -1,19 +1,17 @@
 # The loading program: it has Nushell parse and type-check one extension and says which hooks it offers.
 #
-# What is run is this file, unchanged, after two constants that its caller writes in front of it:
+# What is run is this file, unchanged. Two constants come on its standard input, which it sources near its end:
 #
 #     const NU_LIB_DIRS = ['<stage>']                # <stage>/<type>/<name>/ for the extension and its dependencies
 #     const EXTENSION = '<stage>/<type>/<name>'      # the one to load
 #
-# Both are raw strings, and nothing else is ever put into the code. The answer is one JSON document on standard output
+# Both are raw strings, and nothing else is ever put into the code. So a Nushell can be started before it is known what it is
+# for: it parses all that stands before `source` and waits there. The answer is one JSON document on standard output
 # (docs/schemas/load.json, or failure.json with exit code 1). An extension that does not parse leaves no answer: Nushell
 # itself ends with 1 and writes the error to standard error.
 #
 # No code of the extension runs here: neither a hook, nor `export-env`, which a module that is used indirectly keeps to
 # itself. What it exports is reached as `extension <command>` only, so no export can stand in for a command used below.
-
-module extension { export use $EXTENSION * }
-use extension
 
 const PROTOCOL = 1
 
@@ -58,9 +56,9 @@ def keeps-contract [returns: list<any>]: string -> bool {
     true
 }
 
-# Where a file of the extension exports a name, as far as the text tells: the first line that does, else the module's.
-def exported-at [name: string]: nothing -> record<file: string, line: int, column: int> {
-    let folder = $EXTENSION + '/'
+# Where a file below a folder exports a name, as far as the text tells: the first line that does, else the module's.
+def exported-at [extension: string, name: string]: nothing -> record<file: string, line: int, column: int> {
+    let folder = $extension + '/'
     let found = view files | get filename | where ($it | str starts-with $folder) | each {|file|
         open --raw $file | lines | enumerate
         | where item =~ ('^\s*export +(def|extern|alias|module)\b.*\b' + $name + '\b')
@@ -70,13 +68,13 @@ def exported-at [name: string]: nothing -> record<file: string, line: int, colum
 }
 
 # One diagnostic for a hook that breaks the contract, none for one that keeps it.
-def check-hook [hook: string, kind: string]: nothing -> list<any> {
+def check-hook [extension: string, hook: string, kind: string]: nothing -> list<any> {
     let contract = $CONTRACT | get $hook
     let is = if $kind == 'def' { signature-of $hook } else { $'an ($kind)' }
     if $kind == 'def' and ($is | keeps-contract $contract.returns) { return [] }
     let shown = if ($is | str length) > 200 { ($is | str substring 0..200) + '…' } else { $is }
     let message = $'hook ($hook) is ($shown), but must be `export def ($hook) ($contract.form)`'
-    [(exported-at $hook | merge {message: $message, code: 'extension::hook_signature'})]
+    [(exported-at $extension $hook | merge {message: $message, code: 'extension::hook_signature'})]
 }
 
 def fail [code: string, message: string, diagnostics: list<any>] {
@@ -85,9 +83,9 @@ def fail [code: string, message: string, diagnostics: list<any>] {
 }
 
 # Who the staged manifest says it is; the caller compares that with what it asked for.
-def identity []: nothing -> record<type: string, name: string, version: string> {
+def identity [extension: string]: nothing -> record<type: string, name: string, version: string> {
     try {
-        let manifest = open --raw ($EXTENSION + '/manifest.toml') | from toml
+        let manifest = open --raw ($extension + '/manifest.toml') | from toml
         {type: ($manifest.type | into string), name: ($manifest.name | into string), version: ($manifest.version | into string)}
     } catch {|e|
         fail InvalidMetadata $'manifest.toml cannot be read: ($e.msg)' []
@@ -107,15 +105,18 @@ def exported-hooks []: nothing -> record {
     $found
 }
 
-def answer [] {
+def answer [extension: string] {
     let kinds = exported-hooks
     let hooks = $kinds | columns | sort
     mut wrong = []
-    for hook in $hooks { $wrong ++= (check-hook $hook ($kinds | get $hook)) }
+    for hook in $hooks { $wrong ++= (check-hook $extension $hook ($kinds | get $hook)) }
     if ($wrong | is-not-empty) { fail LoadFailed $'($wrong | length) of its hooks break the contract' $wrong }
-    print --raw ({protocol: $PROTOCOL, ok: true, extension: (identity), hooks: $hooks} | to json --raw)
+    print --raw ({protocol: $PROTOCOL, ok: true, extension: (identity $extension), hooks: $hooks} | to json --raw)
     # A script that ends without `exit` makes Nushell look for a terminal and start tput.
     exit 0
 }
 
-answer
+source /dev/stdin
+module extension { export use $EXTENSION * }
+use extension
+answer $EXTENSION

@@ -45,11 +45,11 @@ func assemble(ctx context.Context, mgr ctrl.Manager, s config.Settings) (*parts,
 	if err := p.addAudit(mgr, s); err != nil {
 		return nil, err
 	}
-	p.runner = nushell.New(nushell.Options{
-		Nushell: s.NushellPath, Provisioning: s.ProvisioningPath, Sandbox: box, Limits: processLimits(s),
-	})
+	if err := p.addRunner(mgr, s); err != nil {
+		return nil, err
+	}
 	p.loader, err = load.New(load.Options{
-		Runner: p.runner, Observer: p.observers, Store: copies, CacheSize: s.CacheSize, Slots: s.LoadSlots,
+		Runner: p.runner, Observer: p.observers, CacheSize: s.CacheSize, Slots: s.LoadSlots,
 		SlotsPerNamespace: s.LoadSlotsPerNamespace, Timeout: s.LoadTimeout, Log: ctrl.Log.WithName("load"), Now: time.Now,
 	})
 	if err != nil {
@@ -75,4 +75,17 @@ func assemble(ctx context.Context, mgr ctrl.Manager, s config.Settings) (*parts,
 	p.saySandbox(ctx)
 	p.sayToolchain(ctx)
 	return p, nil
+}
+
+// addRunner makes what runs Nushell, in stages of the store, and has some wait in advance.
+func (p *parts) addRunner(mgr ctrl.Manager, s config.Settings) error {
+	p.runner = nushell.New(nushell.Options{
+		Nushell: s.NushellPath, Provisioning: s.ProvisioningPath, Sandbox: p.box, Limits: processLimits(s),
+		NewStage: func() (nushell.Stage, error) { return p.copies.NewStage() },
+		Workers:  s.LoadWorkers, WorkerIdle: s.LoadWorkerIdle, Log: ctrl.Log.WithName("nushell"),
+	})
+	if err := mgr.Add(p.runner); err != nil {
+		return fmt.Errorf("add the runner of Nushell: %w", err)
+	}
+	return nil
 }

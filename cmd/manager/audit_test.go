@@ -114,7 +114,7 @@ var _ = Describe("the audit log", func() {
 		w.start()
 		w.apply(api.TaskservType, "etcd", "")
 		stage := filepath.Join(w.settings.CacheDir, "stage")
-		Eventually(func() []string { return processesIn(stage) }).ShouldNot(BeEmpty())
+		Eventually(func() []string { return processesIn(stage) }).Should(HaveLen(w.settings.LoadWorkers+1), "one loads, the others wait")
 		w.stop()
 		text, err := os.ReadFile(w.settings.AuditLog)
 		Expect(err).NotTo(HaveOccurred())

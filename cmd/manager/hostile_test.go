@@ -82,7 +82,7 @@ var _ = Describe("a hostile extension", func() {
 			Expect(err).NotTo(HaveOccurred())
 			keepsSecret(canary, string(status), strings.Join(w.events(a.name), "\n"))
 			Expect(admin.Delete(GinkgoT().Context(), w.get(a.name))).To(Succeed())
-			Eventually(func() []string { return processesIn(stage) }).Should(BeEmpty())
+			Eventually(func() []string { return processesIn(stage) }).Should(HaveLen(w.settings.LoadWorkers), "those that wait for a load")
 
 			w.apply(api.TaskservType, "after-"+a.name, "")
 			Expect(w.becomes("after-"+a.name, ready).Status.Sandbox).To(Equal(neighbour.Sandbox))

@@ -77,7 +77,7 @@ var _ = Describe("the program", func() {
 		cmd, _ := w.spawn()
 		w.apply(api.TaskservType, "etcd", "")
 		stage := filepath.Join(w.settings.CacheDir, "stage")
-		Eventually(func() []string { return processesIn(stage) }).ShouldNot(BeEmpty())
+		Eventually(func() []string { return processesIn(stage) }).Should(HaveLen(w.settings.LoadWorkers+1), "one loads, the others wait")
 		Expect(syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)).To(Succeed())
 		_ = cmd.Wait() // it was killed
 		Eventually(func() []string { return processesIn(stage) }).Should(BeEmpty())
@@ -92,7 +92,7 @@ var _ = Describe("the program", func() {
 		cmd, log := w.spawn("--grace-period=10s")
 		w.apply(api.TaskservType, "etcd", "")
 		stage := filepath.Join(w.settings.CacheDir, "stage")
-		Eventually(func() []string { return processesIn(stage) }).ShouldNot(BeEmpty())
+		Eventually(func() []string { return processesIn(stage) }).Should(HaveLen(w.settings.LoadWorkers+1), "one loads, the others wait")
 		Expect(cmd.Process.Signal(syscall.SIGTERM)).To(Succeed())
 		stopped := time.Now()
 		Expect(cmd.Wait()).To(Succeed(), func() string { return string(log.Contents()) })

@@ -39,10 +39,13 @@ var rooms = map[string]allowed{
 		others: []string{"github.com/agnivade/levenshtein"},
 	},
 	"internal/load": {
-		rooms:  []string{"internal/extension", "internal/cache", "internal/store"},
+		rooms:  []string{"internal/extension", "internal/cache"},
 		others: []string{"github.com/go-logr/logr"},
 	},
-	"internal/nushell": {rooms: []string{"internal/extension", "internal/sandbox"}},
+	"internal/nushell": {
+		rooms:  []string{"internal/extension", "internal/sandbox"},
+		others: []string{"github.com/go-logr/logr"},
+	},
 	"internal/status": {
 		rooms:  []string{"api/v1alpha1", "internal/extension"},
 		others: []string{"k8s.io/api", "k8s.io/apimachinery"},

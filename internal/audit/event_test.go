@@ -33,7 +33,7 @@ var (
 				"/usr/local/bin/nu", "--no-config-file", "--no-std-lib", "--no-history", "--error-style", "plain",
 				"-c", "<program " + string(hex("c")) + ">",
 			},
-			CPU: 11 * time.Millisecond,
+			CPU: 11 * time.Millisecond, Warm: true,
 		},
 	}
 	goodLoad = extension.LoadRecord{

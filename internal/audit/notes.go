@@ -50,6 +50,9 @@ func (n notes) process(c extension.Checked) {
 	n.set("sandbox-missing", strings.Join(c.Enforcement.Missing, ","))
 	n.set("exit-code", strconv.Itoa(c.Process.ExitCode))
 	n.set("cpu", c.Process.CPU.String())
+	if c.Process.Warm {
+		n.set("warm", "true")
+	}
 }
 
 // arguments are written as a JSON list, since any of them may have any character. It is

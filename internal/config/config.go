@@ -32,6 +32,9 @@ type Settings struct {
 	LoadSlots        int
 	// LoadSlotsPerNamespace is how many of them one namespace may hold; 0 is half, rounded up.
 	LoadSlotsPerNamespace int
+	// LoadWorkers is how many Nushells wait for a load, LoadWorkerIdle how long each.
+	LoadWorkers    int
+	LoadWorkerIdle time.Duration
 
 	// What one process of Nushell may use; memory is address space in MiB, sizes are in bytes.
 	LoadCPU       time.Duration
@@ -83,6 +86,8 @@ func Default() Settings {
 		SandboxPath:      "/usr/local/bin/extension-sandbox",
 		LoadTimeout:      30 * time.Second,
 		LoadSlots:        2 * runtime.NumCPU(),
+		LoadWorkers:      2,
+		LoadWorkerIdle:   10 * time.Minute,
 
 		LoadCPU:       5 * time.Second,
 		LoadMemory:    384,
@@ -157,6 +162,8 @@ func (s Settings) Validate() error {
 		atLeast("--grace-period", s.GracePeriod, time.Second),
 		atLeast("--cache-size", s.CacheSize, 1),
 		atLeast("--load-slots", s.LoadSlots, 1),
+		atLeast("--load-workers", s.LoadWorkers, 0),
+		atLeast("--load-worker-idle", s.LoadWorkerIdle, time.Second),
 		s.limits(),
 		atLeast("--workers", s.Workers, 1),
 		atLeast("--audit-log-max-size", s.AuditLogMaxSize, 1),

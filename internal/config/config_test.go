@@ -25,6 +25,8 @@ func TestValidateNamesTheFlagAndWhatItMayBe(t *testing.T) {
 		"--grace-period is -1s; at least 1s is needed":           func(s *config.Settings) { s.GracePeriod = -time.Second },
 		"--cache-size is 0; at least 1 is needed":                func(s *config.Settings) { s.CacheSize = 0 },
 		"--load-slots is -3; at least 1 is needed":               func(s *config.Settings) { s.LoadSlots = -3 },
+		"--load-workers is -1; at least 0 is needed":             func(s *config.Settings) { s.LoadWorkers = -1 },
+		"--load-worker-idle is 999ms; at least 1s is needed":     func(s *config.Settings) { s.LoadWorkerIdle = 999 * time.Millisecond },
 		"--workers is 0; at least 1 is needed":                   func(s *config.Settings) { s.Workers = 0 },
 		`--sandbox is "on"; it can be require, best-effort, off`: func(s *config.Settings) { s.Sandbox = "on" },
 		"--sandbox-path is empty; it must name the extension-sandbox helper, or give --sandbox=off to run nu without protection": func(s *config.Settings) { s.SandboxPath = "" },
@@ -63,6 +65,7 @@ func TestTheLeastThatIsAllowedIsValid(t *testing.T) {
 	s.LibraryInterval, s.LoadTimeout, s.GracePeriod = 100*time.Millisecond, time.Second, time.Second
 	s.CacheSize, s.LoadSlots, s.Workers = 1, 1, 1
 	s.AuditLogMaxSize, s.AuditLogMaxBackups = 1, 1
+	s.LoadWorkers, s.LoadWorkerIdle = 0, time.Second
 	s.LoadSlotsPerNamespace, s.LoadCPU, s.LoadMemory, s.LoadOpenFiles, s.LoadFileSize, s.LoadOutput = 0, time.Second, 64, 16, 1, 4096
 	s.ExtensionMaxFiles, s.ExtensionMaxDepth, s.ExtensionMaxFileSize, s.ExtensionMaxSize, s.ManifestMaxSize = 2, 1, 1, 1, 1
 	s.Libraries, s.Sandbox, s.SandboxPath, s.Kubeconfig = nil, "off", "", ""

@@ -41,6 +41,9 @@ func (s *Settings) loadFlags(groups *cliflag.NamedFlagSets) {
 	f.DurationVar(&s.LoadTimeout, "load-timeout", s.LoadTimeout, "ends a load that takes longer")
 	f.IntVar(&s.LoadSlots, "load-slots", s.LoadSlots,
 		"how many loads run at once (by default twice as many as there are cores)")
+	f.IntVar(&s.LoadWorkers, "load-workers", s.LoadWorkers,
+		"how many Nushells are started in advance and wait for a load, each in a sandbox of its own; 0 for none")
+	f.DurationVar(&s.LoadWorkerIdle, "load-worker-idle", s.LoadWorkerIdle, "how long one of them waits before it is replaced")
 }
 
 func (s *Settings) managerFlags(groups *cliflag.NamedFlagSets) {

@@ -4,8 +4,8 @@ package controller
 
 import (
 	"context"
-	"os"
-	"path/filepath"
+	"crypto/sha256"
+	"encoding/hex"
 	"sync"
 	"testing"
 	"time"
@@ -27,7 +27,6 @@ import (
 	"provisioning.dev/extension-operator/internal/extension"
 	"provisioning.dev/extension-operator/internal/load"
 	"provisioning.dev/extension-operator/internal/resolve"
-	"provisioning.dev/extension-operator/internal/store"
 )
 
 // The tests of this package step through interleavings that a real API server and
@@ -83,7 +82,7 @@ func (n *fakeNu) Toolchain(context.Context) (extension.Toolchain, error) {
 	return extension.Toolchain{}, n.unavailable
 }
 
-func (n *fakeNu) Check(ctx context.Context, _ string, _ extension.Plan, _ bool) (extension.Checked, error) {
+func (n *fakeNu) Check(ctx context.Context, _ extension.Plan, _ bool) (extension.Checked, error) {
 	n.mu.Lock()
 	n.runs++
 	gate, err := n.gate, n.err
@@ -151,14 +150,12 @@ func newRig(t *testing.T, versions ...string) *rig {
 	t.Helper()
 	g := &rig{GomegaWithT: NewWithT(t), nu: &fakeNu{}, witness: &witness{}, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 	g.synced = g.now.Add(time.Hour)
-	copies, err := store.Open(t.TempDir())
-	g.Expect(err).NotTo(HaveOccurred())
 	g.shelf = &shelf{offers: versions, members: map[string]extension.Member{}}
 	for _, version := range []string{"1.0.0", "2.0.0"} {
-		g.shelf.members[version] = member(t, g, copies, version)
+		g.shelf.members[version] = member(version)
 	}
 	loader, err := load.New(load.Options{
-		Runner: g.nu, Observer: g.witness, Store: copies, CacheSize: 8, Slots: 4, Timeout: time.Minute, Log: logr.Discard(), Now: time.Now,
+		Runner: g.nu, Observer: g.witness, CacheSize: 8, Slots: 4, Timeout: time.Minute, Log: logr.Discard(), Now: time.Now,
 	})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.end(t, loader)
@@ -166,15 +163,9 @@ func newRig(t *testing.T, versions ...string) *rig {
 	return g
 }
 
-func member(t *testing.T, g *rig, copies *store.Store, version string) extension.Member {
-	t.Helper()
-	dir := t.TempDir()
-	g.Expect(os.WriteFile(filepath.Join(dir, "mod.nu"), []byte("# "+version), 0o600)).To(Succeed())
-	root, err := os.OpenRoot(dir)
-	g.Expect(err).NotTo(HaveOccurred())
-	defer func() { g.Expect(root.Close()).To(Succeed()) }()
-	digest, err := copies.Put(t.Context(), root, ".", store.Limits{})
-	g.Expect(err).NotTo(HaveOccurred())
+func member(version string) extension.Member {
+	sum := sha256.Sum256([]byte(version))
+	digest := extension.Digest("sha256:" + hex.EncodeToString(sum[:]))
 	metadata := extension.Metadata{Type: extension.Taskserv, Name: "e", Version: version}
 	return extension.Member{Key: metadata.Key(), Catalog: "shelf", Path: "shelf/taskservs/e/" + version, Digest: digest, Metadata: metadata}
 }

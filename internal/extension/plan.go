@@ -165,4 +165,6 @@ type Process struct {
 	ExitCode int
 	// CPU is its user and system time.
 	CPU time.Duration
+	// Warm: the process was started in advance.
+	Warm bool
 }

@@ -35,8 +35,8 @@ func (d *diary) all() []string {
 }
 
 // failing makes nu refuse these names, as it would an extension that does not parse.
-func failing(names ...string) func(context.Context, string, extension.Plan) (extension.Checked, error) {
-	return func(_ context.Context, _ string, plan extension.Plan) (extension.Checked, error) {
+func failing(names ...string) func(context.Context, extension.Plan) (extension.Checked, error) {
+	return func(_ context.Context, plan extension.Plan) (extension.Checked, error) {
 		root := plan.Root().Key
 		for _, name := range names {
 			if root.Name == name {
@@ -54,7 +54,7 @@ func TestDependenciesAreLoadedFirstAndSideBySide(t *testing.T) {
 	var d diary
 	var both sync.WaitGroup
 	both.Add(2)
-	b.nu.check = func(_ context.Context, _ string, plan extension.Plan) (extension.Checked, error) {
+	b.nu.check = func(_ context.Context, plan extension.Plan) (extension.Checked, error) {
 		name := plan.Root().Key.Name
 		d.write("begin " + name)
 		if name == "left" || name == "right" {
@@ -116,7 +116,7 @@ func TestTheParentSaysWhichDependencyFailedAndWhy(t *testing.T) {
 func TestADependencyThatMayPassIsNotRemembered(t *testing.T) {
 	g := NewWithT(t)
 	b := newBench(t, nil)
-	b.nu.check = func(context.Context, string, extension.Plan) (extension.Checked, error) {
+	b.nu.check = func(context.Context, extension.Plan) (extension.Checked, error) {
 		return extension.Checked{}, extension.NewTransientFault(extension.LoadFailed, nil, "taskserv base 1.0.0 died by a signal")
 	}
 	req := b.request(b.put("base", "1.0.0"), b.put("top", "1.0.0", "base"))
@@ -130,7 +130,7 @@ func TestADependencyThatMayPassIsNotRemembered(t *testing.T) {
 func TestWhatMayPassIsNotToldBesideWhatWillNot(t *testing.T) {
 	g := NewWithT(t)
 	b := newBench(t, nil)
-	b.nu.check = func(_ context.Context, _ string, plan extension.Plan) (extension.Checked, error) {
+	b.nu.check = func(_ context.Context, plan extension.Plan) (extension.Checked, error) {
 		switch plan.Root().Key.Name {
 		case "flaky":
 			return extension.Checked{}, extension.NewTransientFault(extension.LoadFailed, nil, "died by a signal")
@@ -166,9 +166,9 @@ func TestAnExtensionThatIsLoadedAloneDoesNotPassForMore(t *testing.T) {
 func TestOneHangingDependencyHoldsOneSlot(t *testing.T) {
 	g := NewWithT(t)
 	b := newBench(t, func(o *load.Options) { o.Timeout = 300 * time.Millisecond })
-	b.nu.check = func(ctx context.Context, stage string, plan extension.Plan) (extension.Checked, error) {
+	b.nu.check = func(ctx context.Context, plan extension.Plan) (extension.Checked, error) {
 		if plan.Root().Key.Name == "base" {
-			return hang(ctx, stage, plan)
+			return hang(ctx, plan)
 		}
 		return extension.Checked{}, nil
 	}
@@ -184,9 +184,9 @@ func TestOneHangingDependencyHoldsOneSlot(t *testing.T) {
 func TestASharedDependencyDoesNotWaitBehindACrowd(t *testing.T) {
 	g := NewWithT(t)
 	b := newBench(t, func(o *load.Options) { o.Slots = 2 })
-	b.nu.check = func(ctx context.Context, stage string, plan extension.Plan) (extension.Checked, error) {
+	b.nu.check = func(ctx context.Context, plan extension.Plan) (extension.Checked, error) {
 		if strings.HasPrefix(plan.Root().Key.Name, "hangs") {
-			return hang(ctx, stage, plan)
+			return hang(ctx, plan)
 		}
 		return extension.Checked{}, nil
 	}

@@ -4,8 +4,8 @@ package load_test
 
 import (
 	"context"
-	"os"
-	"path/filepath"
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 	"strings"
 	"sync"
@@ -14,12 +14,10 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	. "github.com/onsi/gomega"
 	"go.uber.org/goleak"
 
 	"provisioning.dev/extension-operator/internal/extension"
 	"provisioning.dev/extension-operator/internal/load"
-	"provisioning.dev/extension-operator/internal/store"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -30,7 +28,7 @@ type fakeNu struct {
 	// err of Toolchain.
 	err error
 	// check is what Check does; nil for a good load at once.
-	check  func(ctx context.Context, stage string, plan extension.Plan) (extension.Checked, error)
+	check  func(ctx context.Context, plan extension.Plan) (extension.Checked, error)
 	checks atomic.Int32
 	// replaced, where it is set, is what Check finds in place of tools.
 	replaced *extension.Toolchain
@@ -40,11 +38,11 @@ var _ load.Runner = (*fakeNu)(nil)
 
 func (n *fakeNu) Toolchain(context.Context) (extension.Toolchain, error) { return n.tools, n.err }
 
-func (n *fakeNu) Check(ctx context.Context, stage string, plan extension.Plan, _ bool) (extension.Checked, error) {
+func (n *fakeNu) Check(ctx context.Context, plan extension.Plan, _ bool) (extension.Checked, error) {
 	n.checks.Add(1)
 	checked, err := extension.Checked{Hooks: []string{"configure"}, Enforcement: extension.Enforcement{Level: "Partial"}}, error(nil)
 	if n.check != nil {
-		checked, err = n.check(ctx, stage, plan)
+		checked, err = n.check(ctx, plan)
 	}
 	checked.Toolchain = n.tools
 	if n.replaced != nil {
@@ -54,7 +52,7 @@ func (n *fakeNu) Check(ctx context.Context, stage string, plan extension.Plan, _
 }
 
 // hang is a Check that ends only with its context.
-func hang(ctx context.Context, _ string, _ extension.Plan) (extension.Checked, error) {
+func hang(ctx context.Context, _ extension.Plan) (extension.Checked, error) {
 	<-ctx.Done()
 	return extension.Checked{}, ctx.Err()
 }
@@ -85,61 +83,40 @@ func (w *witness) seen() []extension.LoadRecord {
 	return slices.Clone(w.loads)
 }
 
-// bench is a Loader on a real store in a folder of its own.
+// bench is a Loader and what it is made of.
 type bench struct {
 	*load.Loader
 	*witness
-	nu    *fakeNu
-	dir   string
-	store *store.Store
-	tb    testing.TB
+	nu *fakeNu
+	tb testing.TB
 }
 
 // newBench makes a Loader of 4 slots and a minute; change adjusts its options.
 func newBench(tb testing.TB, change func(*load.Options)) *bench {
 	tb.Helper()
-	b := &bench{nu: &fakeNu{}, witness: &witness{}, dir: tb.TempDir(), tb: tb}
-	var err error
-	if b.store, err = store.Open(b.dir); err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { _ = b.store.Close() })
+	b := &bench{nu: &fakeNu{}, witness: &witness{}, tb: tb}
 	opts := load.Options{
-		Runner: b.nu, Observer: b.witness, Store: b.store, CacheSize: 8, Slots: 4, Timeout: time.Minute, Log: logr.Discard(), Now: time.Now,
+		Runner: b.nu, Observer: b.witness, CacheSize: 8, Slots: 4, Timeout: time.Minute, Log: logr.Discard(), Now: time.Now,
 	}
 	if change != nil {
 		change(&opts)
 	}
+	var err error
 	if b.Loader, err = load.New(opts); err != nil {
 		tb.Fatal(err)
 	}
 	return b
 }
 
-// put stores an extension of that name and version, which depends on others of any
-// version, and returns it as a member.
+// put makes a member of that name and version, which depends on others of any version.
 func (b *bench) put(name, version string, dependencies ...string) extension.Member {
-	b.tb.Helper()
-	source := b.tb.TempDir()
-	for file, text := range map[string]string{"manifest.toml": "name = \"" + name + "\"\n", "mod.nu": "# " + version + "\n"} {
-		if err := os.WriteFile(filepath.Join(source, file), []byte(text), 0o600); err != nil {
-			b.tb.Fatal(err)
-		}
-	}
-	root, err := os.OpenRoot(source)
-	if err != nil {
-		b.tb.Fatal(err)
-	}
-	defer root.Close()
-	digest, err := b.store.Put(context.Background(), root, ".", store.Limits{})
-	if err != nil {
-		b.tb.Fatal(err)
-	}
+	sum := sha256.Sum256([]byte(name + "@" + version))
+	content := extension.Digest("sha256:" + hex.EncodeToString(sum[:]))
 	meta := extension.Metadata{Type: extension.Taskserv, Name: name, Version: version, Description: "d"}
 	for _, on := range dependencies {
 		meta.Dependencies = append(meta.Dependencies, extension.Dependency{Type: extension.Taskserv, Name: on})
 	}
-	return extension.Member{Key: meta.Key(), Catalog: "builtin", Path: "extensions/taskservs/" + name, Digest: digest, Metadata: meta}
+	return extension.Member{Key: meta.Key(), Catalog: "builtin", Path: "extensions/taskservs/" + name, Digest: content, Metadata: meta}
 }
 
 // request asks for the load of members, the root last, in namespace team-a.
@@ -158,13 +135,6 @@ func (b *bench) load(req load.Request) (*extension.Loaded, error) {
 	return b.Load(req, func() {}).Outcome()
 }
 
-// stages lists the stage folders that are there.
-func (b *bench) stages(g Gomega) []os.DirEntry {
-	entries, err := os.ReadDir(filepath.Join(b.dir, "stage"))
-	g.Expect(err).NotTo(HaveOccurred())
-	return entries
-}
-
-func digest(hex string) extension.Digest {
-	return extension.Digest("sha256:" + strings.Repeat(hex, 64))
+func digest(digit string) extension.Digest {
+	return extension.Digest("sha256:" + strings.Repeat(digit, 64))
 }

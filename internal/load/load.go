@@ -15,18 +15,16 @@ import (
 
 	"provisioning.dev/extension-operator/internal/cache"
 	"provisioning.dev/extension-operator/internal/extension"
-	"provisioning.dev/extension-operator/internal/store"
 )
 
 // Runner has Nushell look at a staged plan.
 type Runner interface {
 	// Toolchain identifies what loads are made with right now.
 	Toolchain(ctx context.Context) (extension.Toolchain, error)
-	// Check has nu parse and type-check the root of plan, whose members lie in
-	// stage as <type>/<name>. Failures are Faults or the context's error; beside
-	// one, too, it tells the toolchain and the process, as far as it came. With yielding,
-	// other processes go first where there is not time for all.
-	Check(ctx context.Context, stage string, plan extension.Plan, yielding bool) (extension.Checked, error)
+	// Check has nu parse and type-check the root of plan. Failures are Faults or the
+	// context's error; beside one, too, it tells the toolchain and the process, as far
+	// as it came. With yielding, other processes go first where there is not time for all.
+	Check(ctx context.Context, plan extension.Plan, yielding bool) (extension.Checked, error)
 }
 
 // Observer is told what was done. It must not make anybody wait.
@@ -41,7 +39,6 @@ type Observer interface {
 type Options struct {
 	Runner   Runner
 	Observer Observer
-	Store    *store.Store
 	// CacheSize is how many outcomes are remembered.
 	CacheSize int
 	// Slots is how many loads may run at once.
@@ -230,16 +227,7 @@ func (l *Loader) timeout(err error, req Request) error {
 
 // check loads req; what the Runner said comes also beside an error.
 func (l *Loader) check(ctx context.Context, req Request, crowded bool) (*extension.Loaded, extension.Checked, error) {
-	stage, err := l.opts.Store.Stage(ctx, req.Plan.Members)
-	if err != nil {
-		return nil, extension.Checked{}, err
-	}
-	defer func() {
-		if err := stage.Remove(); err != nil {
-			l.opts.Log.Error(err, "stage folder could not be removed; it is cleared at the next start", "stage", stage.Dir())
-		}
-	}()
-	checked, err := l.opts.Runner.Check(ctx, stage.Dir(), req.Plan, crowded)
+	checked, err := l.opts.Runner.Check(ctx, req.Plan, crowded)
 	if remember(outcome{err: err}) && inputDigest(req.Plan, checked.Toolchain) != req.InputDigest {
 		return nil, checked, replaced(err)
 	}

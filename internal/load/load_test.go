@@ -6,9 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -73,7 +70,7 @@ func TestManyAskersOneLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewWithT(t)
 		release := make(chan struct{})
-		b.nu.check = func(context.Context, string, extension.Plan) (extension.Checked, error) {
+		b.nu.check = func(context.Context, extension.Plan) (extension.Checked, error) {
 			<-release
 			return extension.Checked{}, nil
 		}
@@ -126,7 +123,7 @@ func TestFreshJoinsALoadUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewWithT(t)
 		release := make(chan struct{})
-		b.nu.check = func(context.Context, string, extension.Plan) (extension.Checked, error) {
+		b.nu.check = func(context.Context, extension.Plan) (extension.Checked, error) {
 			<-release
 			return extension.Checked{}, nil
 		}
@@ -166,7 +163,7 @@ func TestOnlyWhatTheInputDecidesIsRemembered(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			b := newBench(t, nil)
-			b.nu.check = func(context.Context, string, extension.Plan) (extension.Checked, error) {
+			b.nu.check = func(context.Context, extension.Plan) (extension.Checked, error) {
 				return extension.Checked{Hooks: []string{"configure"}}, c.err
 			}
 			req := b.request(b.put("etcd", "3.5.0"))
@@ -177,7 +174,6 @@ func TestOnlyWhatTheInputDecidesIsRemembered(t *testing.T) {
 			}
 			g.Expect(b.Stats().Entries == 1).To(Equal(c.remembered))
 			g.Expect(b.nu.checks.Load() == 1).To(Equal(c.remembered))
-			g.Expect(b.stages(g)).To(BeEmpty(), "a failed load leaves no stage")
 		})
 	}
 }
@@ -194,7 +190,7 @@ func TestToolsThatAreReplacedInTheQueueDecideNothing(t *testing.T) {
 				g := NewWithT(t)
 				b := newBench(t, nil)
 				b.nu.replaced = &replaced
-				b.nu.check = func(context.Context, string, extension.Plan) (extension.Checked, error) {
+				b.nu.check = func(context.Context, extension.Plan) (extension.Checked, error) {
 					return extension.Checked{}, verdict
 				}
 				req := b.request(b.put("etcd", "3.5.0"))
@@ -234,41 +230,16 @@ func TestTheMemoIsBounded(t *testing.T) {
 	g.Expect(b.nu.checks.Load()).To(BeEquivalentTo(6), "the oldest went")
 }
 
-func TestTheStageHoldsThePlanAndIsRemoved(t *testing.T) {
+func TestADependencySeesNothingOfWhatDependsOnIt(t *testing.T) {
 	g := NewWithT(t)
 	b := newBench(t, nil)
 	etcd, kubernetes := b.put("etcd", "3.5.0"), b.put("kubernetes", "1.28.0", "etcd")
-	var staged []string
-	b.nu.check = func(_ context.Context, stage string, plan extension.Plan) (extension.Checked, error) {
-		found := []string{plan.Root().Key.Name + ":"}
-		for _, m := range []extension.Member{etcd, kubernetes} {
-			if text, err := os.ReadFile(filepath.Join(stage, "taskserv", m.Key.Name, "mod.nu")); err == nil {
-				found = append(found, strings.TrimSpace(string(text)))
-			}
-		}
-		staged = append(staged, strings.Join(found, " "))
+	var seen [][]extension.Member
+	b.nu.check = func(_ context.Context, plan extension.Plan) (extension.Checked, error) {
+		seen = append(seen, plan.Members)
 		return extension.Checked{}, nil
 	}
 	_, err := b.load(b.request(etcd, kubernetes))
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(staged).To(Equal([]string{"etcd: # 3.5.0", "kubernetes: # 3.5.0 # 1.28.0"}), "a dependency sees nothing of what depends on it")
-	g.Expect(b.stages(g)).To(BeEmpty())
-}
-
-func TestACopyThatTheStoreLostIsNoVerdict(t *testing.T) {
-	g := NewWithT(t)
-	b := newBench(t, nil)
-	etcd := b.put("etcd", "3.5.0")
-	req := b.request(etcd)
-	g.Expect(os.RemoveAll(filepath.Join(b.dir, "sha256", etcd.Digest.Hex()))).To(Succeed())
-	_, err := b.load(req)
-	fault := extension.AsFault(err)
-	g.Expect(fault.Code).To(Equal(extension.LoadFailed))
-	g.Expect(fault.Class()).To(Equal(extension.Retryable))
-	g.Expect(b.nu.checks.Load()).To(BeZero(), "nu never sees half a stage")
-	g.Expect(b.stages(g)).To(BeEmpty())
-
-	b.put("etcd", "3.5.0")
-	_, err = b.load(req)
-	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(seen).To(Equal([][]extension.Member{{etcd}, {etcd, kubernetes}}))
 }

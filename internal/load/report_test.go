@@ -61,7 +61,7 @@ func TestTheReportHasWhatTheRunnerSaidAlsoBesideAFault(t *testing.T) {
 			g := NewWithT(t)
 			b := newBench(t, func(o *load.Options) { o.Now = ticking() })
 			b.nu.tools.NushellVersion = "0.115.1"
-			b.nu.check = func(context.Context, string, extension.Plan) (extension.Checked, error) {
+			b.nu.check = func(context.Context, extension.Plan) (extension.Checked, error) {
 				return extension.Checked{Process: process, Enforcement: held}, failure
 			}
 			_, err := b.load(b.request(b.put("etcd", "3.5.0")))
@@ -79,18 +79,6 @@ func TestTheReportHasWhatTheRunnerSaidAlsoBesideAFault(t *testing.T) {
 			g.Expect(r.Fault).To(Equal(extension.AsFault(failure)))
 		})
 	}
-}
-
-func TestALoadThatCannotBeStagedIsReportedWithoutAProcess(t *testing.T) {
-	g := NewWithT(t)
-	b := newBench(t, nil)
-	missing := b.put("etcd", "3.5.0")
-	missing.Digest = digest("0")
-	_, err := b.load(b.request(missing))
-	g.Expect(err).To(HaveOccurred())
-	g.Expect(b.seen()).To(HaveLen(1))
-	g.Expect(b.seen()[0].Checked).To(Equal(extension.Checked{}))
-	g.Expect(b.seen()[0].Fault).NotTo(BeNil())
 }
 
 func TestClearingIsReportedWithHowMuchWasForgotten(t *testing.T) {

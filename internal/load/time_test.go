@@ -58,7 +58,7 @@ func TestTheRunnersOwnTimeoutIsKept(t *testing.T) {
 	g := NewWithT(t)
 	b := newBench(t, nil)
 	own := extension.NewTransientFault(extension.LoadTimeout, context.DeadlineExceeded, "look for a constant")
-	b.nu.check = func(context.Context, string, extension.Plan) (extension.Checked, error) {
+	b.nu.check = func(context.Context, extension.Plan) (extension.Checked, error) {
 		return extension.Checked{}, own
 	}
 	_, err := b.load(b.request(b.put("etcd", "3.5.0")))
@@ -76,8 +76,8 @@ func TestStopEndsLoadsThatRunAndThatWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewWithT(t)
 		mayEnd := make(chan struct{})
-		b.nu.check = func(ctx context.Context, stage string, plan extension.Plan) (extension.Checked, error) {
-			checked, err := hang(ctx, stage, plan)
+		b.nu.check = func(ctx context.Context, plan extension.Plan) (extension.Checked, error) {
+			checked, err := hang(ctx, plan)
 			<-mayEnd // such as a process group that takes its time to die
 			return checked, err
 		}
@@ -93,7 +93,6 @@ func TestStopEndsLoadsThatRunAndThatWait(t *testing.T) {
 
 		close(mayEnd)
 		g.Expect(<-stopped).NotTo(HaveOccurred())
-		g.Expect(b.stages(g)).To(BeEmpty())
 		for _, f := range flights {
 			_, err := f.Outcome()
 			g.Expect(err).To(MatchError(context.Canceled))
@@ -135,9 +134,9 @@ func TestHangingLoadsLeaveASlotToOtherNamespaces(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		g := NewWithT(t)
-		b.nu.check = func(ctx context.Context, stage string, plan extension.Plan) (extension.Checked, error) {
+		b.nu.check = func(ctx context.Context, plan extension.Plan) (extension.Checked, error) {
 			if plan.Root().Key.Name == "hangs" {
-				return hang(ctx, stage, plan)
+				return hang(ctx, plan)
 			}
 			return extension.Checked{}, nil
 		}

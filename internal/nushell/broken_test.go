@@ -115,12 +115,12 @@ func TestNothingOfAFileOutsideIsShown(t *testing.T) {
 		"outside.nu:1:1: an error outside the extension's folder (nu::parser::expected_keyword)":                          New(unboxed),
 	} {
 		g := NewWithT(t)
-		_, err := runner.Check(t.Context(), s.stage, s.plan, false)
+		_, err := check(t.Context(), t, runner, s)
 		g.Expect(err).To(MatchError("taskserv sample 1.0.0 does not load: " + message))
 		g.Expect(extension.AsFault(err).Cause.Error()).NotTo(ContainSubstring("SECRET"))
 	}
 	said := ask(t, "load.json", "module", "load", "taskserv", "sample", "--library", asLibrary(t, root, nil))
-	checked, err := New(unboxed).Check(t.Context(), s.stage, s.plan, false)
+	checked, err := check(t.Context(), t, New(unboxed), s)
 	sameAnswer(t, said, s, checked, err)
 }
 
@@ -130,7 +130,7 @@ func TestBrokenExtensionsSayWhatIsWrong(t *testing.T) {
 			g := NewWithT(t)
 			s := stage(t, t.TempDir(), broken.files, broken.dependencies)
 			runner := sharedRunner(t)
-			checked, err := runner.Check(t.Context(), s.stage, s.plan, false)
+			checked, err := check(t.Context(), t, runner, s)
 			fault := extension.AsFault(err)
 			g.Expect(fault.Message).To(Equal("taskserv sample 1.0.0 does not load: " + broken.expected(t)))
 			g.Expect(fault.Code).To(Equal(extension.LoadFailed))
@@ -143,7 +143,7 @@ func TestBrokenExtensionsSayWhatIsWrong(t *testing.T) {
 			g.Expect(checked.Process.ExitCode).To(BeNumerically(">", 0))
 			g.Expect(checked.Enforcement.Level).To(BeElementOf(sandbox.LevelPartial, sandbox.LevelEnforced))
 
-			_, again := runner.Check(t.Context(), s.stage, s.plan, false)
+			_, again := check(t.Context(), t, runner, s)
 			g.Expect(again).To(MatchError(fault.Message), "the message is the same each time")
 		})
 	}

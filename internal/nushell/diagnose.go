@@ -139,7 +139,7 @@ func (l *load) sources() ([]source, error) {
 
 // probe has nu list the errors of a module. Spans are counted from the beginning of its first file.
 func (l *load) probe(ctx context.Context, module string) ([]spanError, error) {
-	lines, err := prelude(l.stage, module)
+	lines, err := prelude(l.dir, module)
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +172,7 @@ func (l *load) probe(ctx context.Context, module string) ([]spanError, error) {
 // first line and then lines of files. The stage's own name differs from load to load.
 func (l *load) firstLine(message string) string {
 	line, _, _ := strings.Cut(message, "\n")
-	return strings.ReplaceAll(strings.TrimPrefix(line, "Error: "), l.stage, "<stage>")
+	return strings.ReplaceAll(strings.TrimPrefix(line, "Error: "), l.dir, "<stage>")
 }
 
 // among finds the errors of a file in the list of the module, all at one distance; nil means that it does not use the file.
@@ -226,7 +226,6 @@ func (l *load) withFirst(e plainError, found []diagnostic) []diagnostic {
 	named := diagnostic{Line: e.line, Column: e.column, Code: e.code, Message: l.firstLine(e.message())}
 	if e.file == "source" {
 		named.File = programFile
-		named.Line = max(1, e.line-strings.Count(l.prelude, "\n"))
 		return append([]diagnostic{named}, found...)
 	}
 	shown, own := l.shownPath(e.file)

@@ -26,6 +26,11 @@ func (f fakeSandbox) Run(_ context.Context, c sandbox.Command, _ sandbox.Limits)
 	return f(c)
 }
 
+// Start starts nothing in advance: there is no process.
+func (f fakeSandbox) Start(sandbox.Command, sandbox.Limits) (*sandbox.Worker, error) {
+	return nil, errors.New("no worker")
+}
+
 func TestEndsOfProcessesAreFaults(t *testing.T) {
 	s := stage(t, t.TempDir(), files{"mod.nu": ""}, nil)
 	for name, end := range map[string]struct {
@@ -51,7 +56,7 @@ func TestEndsOfProcessesAreFaults(t *testing.T) {
 			g := NewWithT(t)
 			o := options(t)
 			o.Sandbox = fakeSandbox(func(sandbox.Command) (sandbox.Result, error) { return end.result, end.err })
-			checked, err := New(o).Check(t.Context(), s.stage, s.plan, false)
+			checked, err := New(o).Check(t.Context(), s.plan, false)
 			fault := extension.AsFault(err)
 			g.Expect(fault.Code).To(Equal(end.code))
 			g.Expect(fault.Class()).To(Equal(end.class))
@@ -77,12 +82,12 @@ func TestEndsWhileGatheringErrors(t *testing.T) {
 			}
 			return refused, nil
 		})
-		_, fault := New(o).Check(t.Context(), s.stage, s.plan, false)
+		_, fault := New(o).Check(t.Context(), s.plan, false)
 		return fault
 	}
 	g := NewWithT(t)
-	g.Expect(check(nil)).To(MatchError("taskserv sample 1.0.0 does not load: load.nu:7:4: Oh no."))
-	g.Expect(check(&sandbox.LimitError{Limit: sandbox.LimitCPU})).To(MatchError("taskserv sample 1.0.0 does not load: load.nu:7:4: Oh no."))
+	g.Expect(check(nil)).To(MatchError("taskserv sample 1.0.0 does not load: load.nu:9:4: Oh no."))
+	g.Expect(check(&sandbox.LimitError{Limit: sandbox.LimitCPU})).To(MatchError("taskserv sample 1.0.0 does not load: load.nu:9:4: Oh no."))
 	g.Expect(extension.AsFault(check(&sandbox.SystemError{Op: "fork", Err: syscall.EAGAIN})).Transient).To(BeTrue())
 	g.Expect(extension.AsFault(check(&sandbox.EndedError{Err: context.DeadlineExceeded})).Code).To(Equal(extension.LoadTimeout))
 }
@@ -108,7 +113,7 @@ func TestLogWordsHoldNoLineOfAFile(t *testing.T) {
 		return sandbox.Result{ExitCode: 1, Stderr: []byte(text)}, nil
 	})
 	s := stage(t, t.TempDir(), files{"mod.nu": ""}, nil)
-	_, err := New(o).Check(t.Context(), s.stage, s.plan, false)
+	_, err := New(o).Check(t.Context(), s.plan, false)
 	words := extension.AsFault(err).Cause.Error()
 	g.Expect(len(words)).To(BeNumerically("<=", maxWords+100))
 	g.Expect(words).NotTo(ContainSubstring("SECRET"))

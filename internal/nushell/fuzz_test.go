@@ -93,7 +93,7 @@ func FuzzAnswerFault(f *testing.F) {
 		f.Add([]byte(seed), []byte("Error: x\n"), i%3)
 	}
 	f.Add([]byte("{}"), []byte("Begin snippet for /etc/passwd starting at line 1, column 1\nsnippet line 1: SECRET\n    label at line 1, column 2: SECRET\n"), 1)
-	l := &load{stage: "/nowhere", folder: "/nowhere/taskserv/sample", plan: extension.Plan{Members: []extension.Member{member("sample")}}}
+	l := &load{place: place{dir: "/nowhere"}, folder: "/nowhere/taskserv/sample", plan: extension.Plan{Members: []extension.Member{member("sample")}}}
 	f.Fuzz(func(t *testing.T, stdout, stderr []byte, exitCode int) {
 		if len(stdout) == 0 {
 			stdout = []byte{' '} // without an answer nu is asked again

@@ -5,6 +5,7 @@ package nushell
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -77,7 +78,7 @@ func TestGoodExtensionsLoad(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			s := stage(t, t.TempDir(), good.files, good.dependencies)
-			checked, err := sharedRunner(t).Check(t.Context(), s.stage, s.plan, false)
+			checked, err := check(t.Context(), t, sharedRunner(t), s)
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(checked.Hooks).To(Equal(good.hooks))
 			g.Expect(checked.Enforcement.Level).To(Equal(sandbox.LevelEnforced))
@@ -90,7 +91,7 @@ func TestTheRecordOfAProcessTellsTheProgramByItsDigest(t *testing.T) {
 	g := NewWithT(t)
 	s := stage(t, t.TempDir(), files{"mod.nu": install}, nil)
 	runner := sharedRunner(t)
-	checked, err := runner.Check(t.Context(), s.stage, s.plan, false)
+	checked, err := runner.Check(t.Context(), s.plan, false)
 	g.Expect(err).NotTo(HaveOccurred())
 	toolchain, err := runner.Toolchain(t.Context())
 	g.Expect(err).NotTo(HaveOccurred())
@@ -111,23 +112,26 @@ func TestNoCodeOfTheExtensionRuns(t *testing.T) {
 		map[string]files{"helper": {"mod.nu": "export-env { " + touch + "; exit 0 }\n"}})
 	o := options(t)
 	o.Sandbox = noSandbox(t) // which could not write the file anyway
-	_, err := New(o).Check(t.Context(), s.stage, s.plan, false)
+	_, err := New(o).Check(t.Context(), s.plan, false)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(witness).NotTo(BeAnExistingFile())
 
 	program, err := os.ReadFile(filepath.Join(provisioning, programFile))
 	g.Expect(err).NotTo(HaveOccurred())
 	o.Provisioning = t.TempDir()
-	files{programFile: "use $EXTENSION\n" + string(program)}.write(t, o.Provisioning)
-	_, err = New(o).Check(t.Context(), s.stage, s.plan, false)
+	files{programFile: strings.Replace(string(program), "\nuse extension\n", "\nuse $EXTENSION\nuse extension\n", 1)}.write(t, o.Provisioning)
+	_, err = New(o).Check(t.Context(), s.plan, false)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(witness).To(BeAnExistingFile())
 }
 
 func TestStageNamesThatNushellCannotTake(t *testing.T) {
 	for _, name := range []string{"a*b", "a?b", "a[b", "\xff"} {
-		s := stage(t, filepath.Join(t.TempDir(), name), files{"mod.nu": install}, nil)
-		_, err := sharedRunner(t).Check(t.Context(), s.stage, s.plan, false)
+		below := filepath.Join(t.TempDir(), name)
+		NewWithT(t).Expect(os.Mkdir(below, 0o755)).To(Succeed())
+		stagesBelow(t, below)
+		s := stage(t, t.TempDir(), files{"mod.nu": install}, nil)
+		_, err := sharedRunner(t).Check(t.Context(), s.plan, false)
 		NewWithT(t).Expect(err).To(MatchError(ContainSubstring("set another with --cache-dir")))
 	}
 }
@@ -138,14 +142,16 @@ func TestStageNamesMayHoldNearlyAnything(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			folder := filepath.Join(t.TempDir(), name)
+			below, folder := filepath.Join(t.TempDir(), name), t.TempDir()
+			g.Expect(os.Mkdir(below, 0o755)).To(Succeed())
+			stagesBelow(t, below)
 			s := stage(t, folder, files{"mod.nu": "use taskserv/helper\n" + install}, map[string]files{"helper": {"mod.nu": ""}})
-			checked, err := sharedRunner(t).Check(t.Context(), s.stage, s.plan, false)
+			checked, err := check(t.Context(), t, sharedRunner(t), s)
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(checked.Hooks).To(Equal([]string{"install"}))
 
 			files{"mod.nu": "use ./sub.nu\n" + install, "sub.nu": "export def a [x: strng] { 1 }\n"}.write(t, filepath.Join(folder, "taskserv", "sample"))
-			_, err = sharedRunner(t).Check(t.Context(), s.stage, s.plan, false)
+			_, err = check(t.Context(), t, sharedRunner(t), s)
 			g.Expect(err).To(MatchError(Equal("taskserv sample 1.0.0 does not load: " +
 				"extensions/taskservs/sample/1.0.0/sub.nu:1:18: Unknown type. (nu::parser::unknown_type)")))
 		})

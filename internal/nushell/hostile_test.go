@@ -38,7 +38,8 @@ type hostile struct {
 func newHostile(t *testing.T, root files) hostile {
 	t.Helper()
 	folder := t.TempDir()
-	h := hostile{stage(t, filepath.Join(folder, "stage"), root, nil), filepath.Join(folder, "outside")}
+	stagesBelow(t, folder)
+	h := hostile{stage(t, filepath.Join(folder, "sample"), root, nil), filepath.Join(folder, "outside")}
 	files{"token": "SECRET {\n", "mod.nu": "export def SECRET [ {\n"}.write(t, h.outside)
 	if err := os.Symlink(filepath.Join(h.outside, "mod.nu"), filepath.Join(h.stage, "taskserv/sample/link.nu")); err != nil {
 		t.Fatal(err)
@@ -53,7 +54,7 @@ func (h hostile) leavesNothing(t *testing.T, runner *Runner, attack func()) {
 	g := NewWithT(t)
 	good := stage(t, t.TempDir(), files{"mod.nu": install}, nil)
 	load := func() {
-		_, err := runner.Check(t.Context(), good.stage, good.plan, false)
+		_, err := runner.Check(t.Context(), good.plan, false)
 		g.Expect(err).NotTo(HaveOccurred())
 	}
 	load() // the runtime keeps what it opens first
@@ -76,7 +77,7 @@ func count(g *WithT, folder string) int {
 func (h hostile) entries(g *WithT) []string {
 	var found []string
 	err := filepath.Walk(filepath.Dir(h.outside), func(path string, info os.FileInfo, err error) error {
-		if err == nil {
+		if err == nil && path != filepath.Dir(h.outside) { // stages came and went there
 			found = append(found, fmt.Sprint(path, info.Mode(), info.Size(), info.ModTime()))
 		}
 		return err
@@ -108,13 +109,13 @@ func TestHostileModules(t *testing.T) {
 	for name, one := range hostileModules {
 		t.Run(name, func(t *testing.T) {
 			h := newHostile(t, files{"mod.nu": ""})
-			text := strings.NewReplacer("OUTSIDE", h.outside, "STAGE", h.stage).Replace(one.module)
+			text := strings.ReplaceAll(one.module, "OUTSIDE", h.outside)
 			files{"mod.nu": text}.write(t, filepath.Join(h.stage, "taskserv/sample"))
 			h.leavesNothing(t, runner, func() {
 				g := NewWithT(t)
 				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 				defer cancel()
-				checked, err := runner.Check(ctx, h.stage, h.plan, false)
+				checked, err := check(ctx, t, runner, h.sample)
 				if one.message == "" {
 					g.Expect(err).NotTo(HaveOccurred())
 					g.Expect(checked.Enforcement).To(Equal(extension.Enforcement{Level: sandbox.LevelEnforced}))
@@ -137,9 +138,11 @@ func TestHostileCode(t *testing.T) {
 			h := newHostile(t, files{"mod.nu": install})
 			h.leavesNothing(t, runner, func() {
 				g := NewWithT(t)
-				l, err := runner.prepare(t.Context(), h.stage, h.plan)
+				l, err := runner.prepare(t.Context(), h.plan, false)
 				g.Expect(err).NotTo(HaveOccurred())
-				code := strings.NewReplacer("OUTSIDE", h.outside, "STAGE", h.stage, "NU", nuPath, "PARENT", strconv.Itoa(os.Getpid()),
+				defer l.end()
+				g.Expect(l.stage.Fill(t.Context(), h.plan.Members)).To(Succeed())
+				code := strings.NewReplacer("OUTSIDE", h.outside, "STAGE", l.dir, "NU", nuPath, "PARENT", strconv.Itoa(os.Getpid()),
 					"SURVIVED", "('SUR' + 'VIVED')").Replace(one.code)
 				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 				defer cancel()

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
+
 	"provisioning.dev/extension-operator/internal/extension"
 	"provisioning.dev/extension-operator/internal/sandbox"
 )
@@ -83,7 +85,10 @@ func noSandbox(t testing.TB) *sandbox.Sandbox {
 func options(t testing.TB) Options {
 	limits := sandbox.DefaultLimits()
 	limits.CPU = 5 * time.Second
-	return Options{Nushell: nuPath, Provisioning: provisioning, Sandbox: realSandbox(t), Limits: limits}
+	return Options{
+		Nushell: nuPath, Provisioning: provisioning, Sandbox: realSandbox(t), NewStage: newStage, Limits: limits,
+		WorkerIdle: time.Minute, Log: logr.Discard(),
+	}
 }
 
 var shared struct {
@@ -131,10 +136,17 @@ func manifest(name string, dependencies ...string) string {
 		name, strings.Join(quoted, ", "))
 }
 
-// sample is an extension named sample of these files, alone or with dependencies, staged below a new folder.
+// sample is an extension named sample of these files, alone or with dependencies, in a folder laid out as a stage is.
 type sample struct {
 	stage string
 	plan  extension.Plan
+}
+
+// add puts what is in a folder of the sample into its plan.
+func (s *sample) add(name string) {
+	m := member(name)
+	m.Digest = content(filepath.Join(s.stage, "taskserv", name))
+	s.plan.Members = append(s.plan.Members, m)
 }
 
 func stage(t testing.TB, folder string, root files, dependencies map[string]files) sample {
@@ -143,11 +155,11 @@ func stage(t testing.TB, folder string, root files, dependencies map[string]file
 	names := []string{}
 	for name, content := range dependencies {
 		names = append(names, name)
-		s.plan.Members = append(s.plan.Members, member(name))
+		s.add(name)
 		files{"manifest.toml": manifest(name)}.write(t, filepath.Join(folder, "taskserv", name))
 		content.write(t, filepath.Join(folder, "taskserv", name))
 	}
-	s.plan.Members = append(s.plan.Members, member("sample"))
+	s.add("sample")
 	files{"manifest.toml": manifest("sample", names...)}.write(t, filepath.Join(folder, "taskserv", "sample"))
 	root.write(t, filepath.Join(folder, "taskserv", "sample"))
 	return s

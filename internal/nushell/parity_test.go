@@ -151,7 +151,7 @@ func TestCommandAndOperatorAgreeOnMadeUpExtensions(t *testing.T) {
 	for name, one := range all {
 		t.Run(name, func(t *testing.T) {
 			s := stage(t, t.TempDir(), one.files, one.dependencies)
-			checked, err := sharedRunner(t).Check(t.Context(), s.stage, s.plan, false)
+			checked, err := check(t.Context(), t, sharedRunner(t), s)
 			said := ask(t, "load.json", "module", "load", "taskserv", "sample", "--library", asLibrary(t, one.files, one.dependencies))
 			sameAnswer(t, said, s, checked, err)
 		})
@@ -167,7 +167,7 @@ func TestCommandAndOperatorAgreeOnTheLibrary(t *testing.T) {
 		t.Run(one.Path, func(t *testing.T) {
 			g := NewWithT(t)
 			s := stageOfLibrary(t, listed, one.Path)
-			checked, err := sharedRunner(t).Check(t.Context(), s.stage, s.plan, false)
+			checked, err := check(t.Context(), t, sharedRunner(t), s)
 			g.Expect(err).NotTo(HaveOccurred())
 			said := ask(t, "load.json", "module", "load", one.Metadata.Type, one.Metadata.Name, "--version", one.Metadata.Version, "--library", library)
 			sameAnswer(t, said, s, checked, err)
@@ -210,7 +210,7 @@ func stageOfLibrary(t testing.TB, listed cliAnswer, path string) sample {
 		if err := os.CopyFS(target, os.DirFS(filepath.Join(filepath.Dir(library), e.Path))); err != nil {
 			t.Fatal(err)
 		}
-		s.plan.Members = append(s.plan.Members, extension.Member{Key: key, Path: e.Path})
+		s.plan.Members = append(s.plan.Members, extension.Member{Key: key, Path: e.Path, Digest: content(target)})
 	}
 	add(path)
 	return s
@@ -223,11 +223,15 @@ func TestAnswersOfTheProgramFitTheSchemas(t *testing.T) {
 		"failure.json": {"mod.nu": "export alias install = ls\n"},
 	} {
 		s := stage(t, t.TempDir(), root, nil)
-		l, err := sharedRunner(t).prepare(t.Context(), s.stage, s.plan)
+		l, err := sharedRunner(t).prepare(t.Context(), s.plan, false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		result, err := l.runner.options.Sandbox.Run(t.Context(), l.command("-c", l.prelude+l.tools.program), l.runner.options.Limits)
+		if err := l.stage.Fill(t.Context(), s.plan.Members); err != nil {
+			t.Fatal(err)
+		}
+		result, err := l.run(t.Context())
+		l.end()
 		if err != nil {
 			t.Fatal(err)
 		}

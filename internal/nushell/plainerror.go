@@ -100,7 +100,7 @@ func (l *load) words(result sandbox.Result) error {
 		}
 	}
 	var kept strings.Builder
-	for line := range strings.Lines(strings.ReplaceAll(text, l.stage, "<stage>")) {
+	for line := range strings.Lines(strings.ReplaceAll(text, l.dir, "<stage>")) {
 		line = clip(strings.TrimRight(line, "\r\n"), maxProblem)
 		if strings.HasPrefix(line, "snippet line ") || foreign && !strings.HasPrefix(line, "diagnostic code: ") {
 			continue

@@ -20,7 +20,7 @@ func arguments(more ...string) []string {
 // there is nothing above the stage to list.
 const globCharacters = "*?["
 
-// prelude is what stands in front of the loading program: where modules are found, and which one to load.
+// prelude is what the loading program reads from its standard input: where modules are found, and which one to load.
 func prelude(stage, folder string) (string, error) {
 	if strings.ContainsAny(stage, globCharacters) {
 		return "", fmt.Errorf("path %q holds one of %s", stage, globCharacters)

@@ -63,7 +63,7 @@ func TestBrokenLoadingProgramsAreFaults(t *testing.T) {
 			files{programFile: broken.program}.write(t, o.Provisioning)
 			ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
 			defer cancel()
-			checked, err := New(o).Check(ctx, s.stage, s.plan, false)
+			checked, err := New(o).Check(ctx, s.plan, false)
 			fault := extension.AsFault(err)
 			g.Expect(fault.Message).To(ContainSubstring(broken.message))
 			g.Expect(fault.Code).To(Equal(broken.code))
@@ -88,17 +88,17 @@ func TestHostileExtensionsAreBounded(t *testing.T) {
 	o := options(t)
 	o.Limits.CPU = time.Second
 	slow := stage(t, t.TempDir(), files{"mod.nu": strings.Repeat("const X = (1..500000 | math sum)\n", 2000)}, nil)
-	_, err := New(o).Check(t.Context(), slow.stage, slow.plan, false)
+	_, err := New(o).Check(t.Context(), slow.plan, false)
 	g.Expect(extension.AsFault(err).Code).To(Equal(extension.LimitExceeded))
 	g.Expect(err).To(MatchError(ContainSubstring("the limit of CPU time (1 s)")))
 
 	big := stage(t, t.TempDir(), files{"mod.nu": "const X = (1..100000000 | math sum)\n"}, nil)
-	_, err = sharedRunner(t).Check(t.Context(), big.stage, big.plan, false)
+	_, err = sharedRunner(t).Check(t.Context(), big.plan, false)
 	g.Expect(extension.AsFault(err).Code).To(Equal(extension.LimitExceeded))
 	g.Expect(err).To(MatchError(ContainSubstring("the limit of memory (384 MiB)")))
 
 	deep := stage(t, t.TempDir(), files{"mod.nu": "export def a [] { " + strings.Repeat("(", 4000) + strings.Repeat(")", 4000) + " }\n"}, nil)
-	_, err = sharedRunner(t).Check(t.Context(), deep.stage, deep.plan, false)
+	_, err = sharedRunner(t).Check(t.Context(), deep.plan, false)
 	g.Expect(err).To(MatchError(ContainSubstring("was ended by a signal (segmentation fault)")))
 }
 
@@ -113,7 +113,7 @@ func TestCancelIsKept(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = runner.Check(ctx, s.stage, s.plan, false)
+	_, err = runner.Check(ctx, s.plan, false)
 	g.Expect(errors.Is(err, context.Canceled)).To(BeTrue())
 	g.Expect(extension.AsFault(err).Class()).To(Equal(extension.Retryable))
 }
@@ -129,10 +129,12 @@ func TestPlansThatAreNotAskedOfNushell(t *testing.T) {
 	bad := member("sample")
 	bad.Key.Name = "../etc"
 	for _, plan := range []extension.Plan{{}, {Members: []extension.Member{bad}}} {
-		_, err := runner.Check(t.Context(), t.TempDir(), plan, false)
+		_, err := runner.Check(t.Context(), plan, false)
 		g.Expect(extension.AsFault(err).Code).To(Equal(extension.InternalError))
 	}
-	_, err := runner.Check(t.Context(), t.TempDir()+"/gone", extension.Plan{Members: []extension.Member{member("sample")}}, false)
+	lost := extension.Plan{Members: []extension.Member{member("sample")}}
+	lost.Members[0].Digest = content(t.TempDir() + "/gone")
+	checked, err := runner.Check(t.Context(), lost, false)
 	g.Expect(errors.Is(err, os.ErrNotExist)).To(BeTrue())
-	g.Expect(extension.AsFault(err).Transient).To(BeTrue())
+	g.Expect(checked).To(Equal(extension.Checked{}))
 }

@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"time"
+
+	"github.com/go-logr/logr"
 
 	"provisioning.dev/extension-operator/internal/extension"
 	"provisioning.dev/extension-operator/internal/sandbox"
@@ -15,17 +18,33 @@ import (
 // Sandbox is the door to processes.
 type Sandbox interface {
 	Run(ctx context.Context, c sandbox.Command, l sandbox.Limits) (sandbox.Result, error)
+	Start(c sandbox.Command, l sandbox.Limits) (*sandbox.Worker, error)
 }
 
-// Options of a Runner. Every one is needed.
+// Stage is a folder that one plan is looked at in.
+type Stage interface {
+	// Dir is its absolute path.
+	Dir() string
+	// Fill puts <type>/<name>/ for every member into it. Its errors are Faults or the context's.
+	Fill(ctx context.Context, members []extension.Member) error
+	Remove() error
+}
+
+// Options of a Runner. Every one is needed but Workers.
 type Options struct {
 	// Nushell is the path of nu, or a bare name that is looked for in PATH.
 	Nushell string
 	// Provisioning is the folder with the loading program.
 	Provisioning string
 	Sandbox      Sandbox
+	// NewStage makes an empty stage. Its errors are Faults.
+	NewStage func() (Stage, error)
 	// Limits of each process; start from [sandbox.DefaultLimits].
 	Limits sandbox.Limits
+	// Workers is how many Nushells wait for the next load, WorkerIdle how long each.
+	Workers    int
+	WorkerIdle time.Duration
+	Log        logr.Logger
 }
 
 // Runner runs the loading program. It may be used by many at once, and notices when nu or the program are replaced.
@@ -33,40 +52,47 @@ type Runner struct {
 	options  Options
 	binaries memory[binary]
 	programs memory[program]
+	workers  *workers
 }
 
-// New makes a Runner. Nothing is looked for before it is needed: nu may appear later.
+// New makes a Runner. Nothing is looked for before it is needed: nu may appear later. Start must run for Nushells to be
+// started in advance.
 func New(options Options) *Runner {
-	r := &Runner{options: options}
+	r := &Runner{options: options, workers: newWorkers()}
 	r.binaries.read, r.programs.read = r.readNushell, readProgram
 	return r
 }
 
 // load is one run of the loading program.
 type load struct {
+	place
+
 	runner *Runner
 	tools  tools
-	// stage is free of links; folder is where the root of the plan is in it.
-	stage, folder string
-	plan          extension.Plan
-	prelude       string
-	yielding      bool
+	// worker is nil where Nushell is started for this load.
+	worker *worker
+	plan   extension.Plan
+	// folder is where the root of the plan is in the stage.
+	folder, prelude string
+	yielding        bool
 }
 
-// Check has nu parse and type-check the module of the plan's root and tells which hooks it offers. The stage, an absolute
-// path, holds <type>/<name>/ for every member. Every error is a Fault; the end of ctx is behind it where that ended the load
-// (errors.Is), and the sandbox's error or nu's standard error where there is one. All but the hooks comes also
-// beside a Fault, as far as the load came. With yielding, other processes go first where there is not time for all.
-func (r *Runner) Check(ctx context.Context, stage string, plan extension.Plan, yielding bool) (extension.Checked, error) {
-	l, err := r.prepare(ctx, stage, plan)
+// Check has nu parse and type-check the module of the plan's root and tells which hooks it offers. Every error is a Fault,
+// or the context's while the stage is filled; the end of ctx is behind a Fault where that ended the load (errors.Is), and the sandbox's error or nu's
+// standard error where there is one. All but the hooks comes also beside a Fault, as far as the load came. With yielding,
+// other processes go first where there is not time for all: no worker is taken from those who are not.
+func (r *Runner) Check(ctx context.Context, plan extension.Plan, yielding bool) (extension.Checked, error) {
+	l, err := r.prepare(ctx, plan, yielding)
 	if err != nil {
 		return extension.Checked{}, err
 	}
-	l.yielding = yielding
+	defer l.end()
+	if err := l.stage.Fill(ctx, plan.Members); err != nil {
+		return extension.Checked{}, err
+	}
 	checked := extension.Checked{Toolchain: l.tools.toolchain}
-	command := l.command("-c", l.prelude+l.tools.program)
-	result, err := r.options.Sandbox.Run(ctx, command, r.options.Limits)
-	checked.Enforcement, checked.Process = enforcement(result.Report), l.process(command, result)
+	result, err := l.run(ctx)
+	checked.Enforcement, checked.Process = enforcement(result.Report), l.process(result)
 	if err != nil {
 		return checked, l.processFault(err)
 	}
@@ -81,8 +107,8 @@ func (r *Runner) Check(ctx context.Context, stage string, plan extension.Plan, y
 	return checked, nil
 }
 
-// prepare checks what is about to reach a process.
-func (r *Runner) prepare(ctx context.Context, stage string, plan extension.Plan) (*load, error) {
+// prepare checks what is about to reach a process, and finds a place for it.
+func (r *Runner) prepare(ctx context.Context, plan extension.Plan, yielding bool) (*load, error) {
 	if len(plan.Members) == 0 {
 		return nil, extension.NewFault(extension.InternalError, "an empty plan cannot be loaded; report this with the operator's log")
 	}
@@ -92,24 +118,50 @@ func (r *Runner) prepare(ctx context.Context, stage string, plan extension.Plan)
 				quoted(m.Key.String()))
 		}
 	}
-	l := &load{runner: r, plan: plan}
+	l := &load{runner: r, plan: plan, yielding: yielding}
 	var err error
-	if l.stage, err = filepath.EvalSymlinks(stage); err != nil {
-		return nil, extension.NewTransientFault(extension.LoadFailed, err, "the stage of %s cannot be read; the operator tries again", l.what())
-	}
-	l.folder = l.folderOf(plan.Root().Key)
-	if l.prelude, err = prelude(l.stage, l.folder); err != nil {
-		return nil, extension.NewTransientFault(extension.InternalError, err,
-			"the operator's cache folder has a name that Nushell cannot take; set another with --cache-dir")
-	}
 	if l.tools, err = r.look(ctx); err != nil {
 		return nil, err
+	}
+	if !yielding {
+		l.worker = r.workers.take(l.tools)
+	}
+	if l.worker != nil {
+		l.place = l.worker.place
+	} else if l.place, err = r.newPlace(); err != nil {
+		return nil, err
+	}
+	l.folder = l.folderOf(plan.Root().Key)
+	if l.prelude, err = prelude(l.dir, l.folder); err != nil {
+		l.end()
+		return nil, extension.NewTransientFault(extension.InternalError, err,
+			"the operator's cache folder has a name that Nushell cannot take; set another with --cache-dir")
 	}
 	return l, nil
 }
 
+// run has Nushell do the load: one that waits for it already, or a new one.
+func (l *load) run(ctx context.Context) (sandbox.Result, error) {
+	if l.worker != nil {
+		return l.worker.Finish(ctx, []byte(l.prelude))
+	}
+	c := l.program()
+	c.Stdin = []byte(l.prelude)
+	return l.runner.options.Sandbox.Run(ctx, c, l.runner.options.Limits)
+}
+
+// end leaves nothing of the load.
+func (l *load) end() {
+	if l.worker != nil {
+		l.worker.Stop()
+	}
+	if err := l.stage.Remove(); err != nil {
+		l.runner.options.Log.Error(err, "stage folder could not be removed; it is cleared at the next start", "stage", l.dir)
+	}
+}
+
 func (l *load) folderOf(k extension.Key) string {
-	return filepath.Join(l.stage, string(k.Type), k.Name)
+	return filepath.Join(l.dir, string(k.Type), k.Name)
 }
 
 // what names the extension in a sentence: taskserv kubernetes 1.28.0.
@@ -118,25 +170,22 @@ func (l *load) what() string {
 	return fmt.Sprintf("%s %s %s", k.Type, k.Name, k.Version)
 }
 
-// command starts nu with an environment of a home (without one a uid that is not in passwd gets an error line) and an
-// empty PATH. It may read the stage and nothing else.
+// command starts nu where the load is.
 func (l *load) command(args ...string) sandbox.Command {
-	return sandbox.Command{
-		Path: l.tools.nu.path,
-		Args: arguments(args...),
-		Read: []string{l.stage},
-		Dir:  l.stage,
-		Env:  []string{"HOME=" + l.stage, "PATH="},
-
-		Yielding: l.yielding,
-	}
+	c := l.place.command(l.tools, args...)
+	c.Yielding = l.yielding
+	return c
 }
 
+// program runs the loading program, which waits for the prelude.
+func (l *load) program() sandbox.Command { return l.command("-c", l.tools.program) }
+
 // process tells of the process of the loading program, whose text, the last argument, is as long as it is well known.
-func (l *load) process(c sandbox.Command, result sandbox.Result) extension.Process {
+func (l *load) process(result sandbox.Result) extension.Process {
+	c := l.program()
 	argv := append([]string{c.Path}, c.Args...)
 	argv[len(argv)-1] = fmt.Sprintf("<program %s>", l.tools.toolchain.Program)
-	return extension.Process{Argv: argv, ExitCode: result.ExitCode, CPU: result.CPU}
+	return extension.Process{Argv: argv, ExitCode: result.ExitCode, CPU: result.CPU, Warm: l.worker != nil}
 }
 
 // read makes the answer of a process that exited by itself, or the Fault that it is.

@@ -32,7 +32,10 @@ func TestToolchainOfTheRealNushell(t *testing.T) {
 }
 
 // versions answers --version with the content of the program that is run, and counts.
-type versions struct{ asked atomic.Int32 }
+type versions struct {
+	fakeSandbox
+	asked atomic.Int32
+}
 
 func (v *versions) Run(_ context.Context, c sandbox.Command, _ sandbox.Limits) (sandbox.Result, error) {
 	v.asked.Add(1)
@@ -111,7 +114,10 @@ func TestUnusableNushellSaysWhatToDo(t *testing.T) {
 }
 
 // hanging is a sandbox in which every program hangs until it is stopped.
-type hanging struct{ asked atomic.Int32 }
+type hanging struct {
+	fakeSandbox
+	asked atomic.Int32
+}
 
 func (h *hanging) Run(ctx context.Context, _ sandbox.Command, _ sandbox.Limits) (sandbox.Result, error) {
 	h.asked.Add(1)

@@ -25,7 +25,7 @@ type Command struct {
 	Dir string
 	// Env is the whole environment, KEY=VALUE, each key once. Empty means an empty environment.
 	Env []string
-	// Stdin is what the program can read, then end of file. It need not read it.
+	// Stdin is what the program can read, then end of file. It need not read it. A [Worker] is sent it by Finish instead.
 	Stdin []byte
 	// Yielding has every other process go first where there is not time for all.
 	Yielding bool

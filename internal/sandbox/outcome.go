@@ -13,15 +13,15 @@ import (
 	"time"
 )
 
-// outcome makes the result and the error of a process that is gone: why we ended it, if we did, and what Wait said.
-func (p *process) outcome(ctx context.Context, why cause, waited error) (Result, error) {
+// outcome makes the result and the error of a process that is gone, for whoever asked in ctx and began to wait then.
+func (p *process) outcome(ctx context.Context, began time.Time) (Result, error) {
 	result := Result{
 		Stdout: p.stdout.kept, Stderr: p.stderr.kept,
-		ExitCode: -1, Wall: time.Since(p.started), Report: reportOf(nil),
+		ExitCode: -1, Wall: time.Since(began), Report: reportOf(nil),
 	}
 	state := p.cmd.ProcessState
 	if state == nil {
-		return result, &SystemError{Op: "wait for a process", Err: waited}
+		return result, &SystemError{Op: "wait for a process", Err: p.waited}
 	}
 	result.CPU = state.UserTime() + state.SystemTime()
 	result.ExitCode = state.ExitCode()
@@ -32,7 +32,7 @@ func (p *process) outcome(ctx context.Context, why cause, waited error) (Result,
 	if p.report != nil {
 		result.Report, started = p.becameProgram(result)
 	}
-	if err := p.endedByUs(ctx, why, result); err != nil {
+	if err := p.endedByUs(ctx, result); err != nil {
 		return result, err
 	}
 	if started != nil {
@@ -41,7 +41,7 @@ func (p *process) outcome(ctx context.Context, why cause, waited error) (Result,
 	if err := p.endedByKernel(result); err != nil {
 		return result, err
 	}
-	return result, waitError(waited)
+	return result, waitError(p.waited)
 }
 
 // becameProgram reads the report; the error says why the helper did not become the program.
@@ -81,13 +81,13 @@ func lastWords(result Result) string {
 
 // endedByUs is the error of a process we killed. The end of the context counts only where it was what ended the process;
 // cut output counts always, since what is kept is not the whole answer.
-func (p *process) endedByUs(ctx context.Context, why cause, result Result) error {
+func (p *process) endedByUs(ctx context.Context, result Result) error {
 	switch {
-	case why == causeStdout:
+	case p.why == causeStdout:
 		return &LimitError{Limit: LimitStdout, Value: fmt.Sprintf("%d bytes", p.limits.Stdout)}
-	case why == causeStderr:
+	case p.why == causeStderr:
 		return &LimitError{Limit: LimitStderr, Value: fmt.Sprintf("%d bytes", p.limits.Stderr)}
-	case why == causeContext && result.Signal == syscall.SIGKILL:
+	case p.why == causeContext && result.Signal == syscall.SIGKILL:
 		return &EndedError{Err: ctx.Err(), Cause: context.Cause(ctx), After: result.Wall}
 	}
 	return nil

@@ -37,7 +37,7 @@ func (s *Sandbox) Probe(ctx context.Context) (Report, error) {
 	}
 	bounded, cancel := context.WithTimeout(ctx, probeWait)
 	defer cancel()
-	result, err := s.run(bounded, Command{Path: s.helper, check: true}, DefaultLimits())
+	result, err := s.Run(bounded, Command{Path: s.helper, check: true}, DefaultLimits())
 	if ctx.Err() == nil {
 		s.probed.at, s.probed.report, s.probed.err = time.Now(), result.Report, err
 	}

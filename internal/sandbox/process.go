@@ -3,8 +3,6 @@
 package sandbox
 
 import (
-	"bytes"
-	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -25,34 +23,43 @@ type process struct {
 	cmd            *exec.Cmd
 	group          *group
 	report         *os.File // our end of the report; nil without helper
+	stdin          *os.File // our end of what the program reads
 	stdout, stderr *capture
 	program        string
 	limits         Limits
-	started        time.Time
+
+	// How it ended; set by wait.
+	why    cause
+	waited error
 }
 
-// start starts the program in its group. The caller's goroutine must stay on its thread until wait returns.
-func (s *Sandbox) start(ctx context.Context, c Command, l Limits) (*process, error) {
-	p := &process{program: c.Path, limits: l, started: time.Now()}
-	var child *os.File
+// start starts the program in its group, with a standard input that stays open. The caller's goroutine must stay on its
+// thread until wait returns.
+func (s *Sandbox) start(c Command, l Limits) (*process, error) {
+	p := &process{program: c.Path, limits: l}
+	input, stdin, err := os.Pipe()
+	if err != nil {
+		return nil, &SystemError{Op: "open a pipe", Err: err}
+	}
+	defer func() { _ = input.Close() }() // the child has its own
+	p.stdin = stdin
 	if s.helper == "" {
-		p.cmd = exec.CommandContext(ctx, c.Path, c.Args...)
+		p.cmd = exec.Command(c.Path, c.Args...)
 	} else {
-		var err error
-		if p.report, child, err = os.Pipe(); err != nil {
+		report, child, err := os.Pipe()
+		if err != nil {
+			p.close()
 			return nil, &SystemError{Op: "open a pipe", Err: err}
 		}
-		p.cmd = exec.CommandContext(ctx, s.helper, helperArgs(s.mode, c, l)...)
+		defer func() { _ = child.Close() }()
+		p.report = report
+		p.cmd = exec.Command(s.helper, helperArgs(s.mode, c, l)...)
 		p.cmd.ExtraFiles = []*os.File{child}
 	}
-	p.prepare(c)
-	err := p.cmd.Start()
-	if child != nil {
-		_ = child.Close()
-	}
-	if err != nil {
-		p.closeReport()
-		return nil, s.startError(ctx, c, err)
+	p.prepare(c, input)
+	if err := p.cmd.Start(); err != nil {
+		p.close()
+		return nil, s.startError(c, err)
 	}
 	if c.Yielding {
 		// Of the whole group, as the helper has threads. It fails where the process is gone already.
@@ -62,36 +69,33 @@ func (s *Sandbox) start(ctx context.Context, c Command, l Limits) (*process, err
 }
 
 // prepare fills in all of cmd that does not depend on the helper.
-func (p *process) prepare(c Command) {
+func (p *process) prepare(c Command, input *os.File) {
 	p.group = &group{leader: func() int { return p.cmd.Process.Pid }}
 	p.stdout = &capture{limit: p.limits.Stdout, over: func() { _ = p.group.end(causeStdout) }}
 	p.stderr = &capture{limit: p.limits.Stderr, over: func() { _ = p.group.end(causeStderr) }}
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
-	if len(c.Stdin) > 0 {
-		p.cmd.Stdin = bytes.NewReader(c.Stdin)
-	}
+	p.cmd.Stdin = input
 	p.cmd.Dir = c.Dir
 	if c.Dir == "" {
 		p.cmd.Dir = "/"
 	}
 	p.cmd.Env = append([]string{}, c.Env...) // never nil, which would mean ours
 	p.cmd.SysProcAttr = attributes()
-	p.cmd.Cancel = func() error { return p.group.end(causeContext) }
 	p.cmd.WaitDelay = outputWait
 }
 
-func (p *process) closeReport() {
+// close closes our ends. Closing them again does nothing.
+func (p *process) close() {
+	_ = p.stdin.Close()
 	if p.report != nil {
 		_ = p.report.Close()
 	}
 }
 
 // startError tells why nothing was started. The kernel gives one number for the folder and for the file.
-func (s *Sandbox) startError(ctx context.Context, c Command, err error) error {
+func (s *Sandbox) startError(c Command, err error) error {
 	var errno syscall.Errno
 	switch {
-	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
-		return &EndedError{Err: ctx.Err(), Cause: context.Cause(ctx)}
 	case !errors.As(err, &errno), transient(errno):
 		return &SystemError{Op: "start a process", Err: err}
 	case errno == syscall.E2BIG:
@@ -106,12 +110,10 @@ func (s *Sandbox) startError(ctx context.Context, c Command, err error) error {
 	return &ExecError{Path: c.Path, Err: errno}
 }
 
-// wait waits for the end of the program and of its group, and tells what happened.
-func (p *process) wait(ctx context.Context) (Result, error) {
-	defer p.closeReport()
+// wait waits for the end of the program and of its group.
+func (p *process) wait() {
 	awaitExit(p.cmd.Process.Pid)
-	why := p.group.close()
-	waited := p.cmd.Wait()
+	p.why = p.group.close()
+	p.waited = p.cmd.Wait()
 	p.group.vanish()
-	return p.outcome(ctx, why, waited)
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -59,8 +58,8 @@ type Result struct {
 	ExitCode int
 	// Signal that ended it; 0: it exited.
 	Signal syscall.Signal
-	// Wall is from the start to the end; CPU is user and system time of the process and what it waited for, the helper
-	// included.
+	// Wall is from the call of Run or [Worker.Finish] to the end; CPU is user and system time of the process and what it
+	// waited for, the helper and what a Worker did before it was sent anything included.
 	Wall, CPU time.Duration
 	// Report says what held it.
 	Report Report
@@ -70,24 +69,15 @@ type Result struct {
 // goroutine or thread is left of them, whatever the outcome; the package comment has the one exception. The errors are
 // listed in errors.go; a program that exits with a code or dies by a signal is none, unless a limit explains it.
 func (s *Sandbox) Run(ctx context.Context, c Command, l Limits) (Result, error) {
-	none := Result{ExitCode: -1, Report: reportOf(nil)}
-	if err := c.validate(); err != nil {
-		return none, err
+	began := time.Now()
+	if err := ctx.Err(); err != nil {
+		return notStarted(), &EndedError{Err: err, Cause: context.Cause(ctx)}
 	}
-	if err := l.validate(); err != nil {
-		return none, err
+	w, err := s.Start(c, l)
+	if err != nil {
+		return notStarted(), err
 	}
-	return s.run(ctx, c, l)
+	return w.finish(ctx, began, c.Stdin)
 }
 
-// run runs a checked command.
-func (s *Sandbox) run(ctx context.Context, c Command, l Limits) (Result, error) {
-	// The process dies with the thread that starts it: see the package comment.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	p, err := s.start(ctx, c, l)
-	if err != nil {
-		return Result{ExitCode: -1, Report: reportOf(nil)}, err
-	}
-	return p.wait(ctx)
-}
+func notStarted() Result { return Result{ExitCode: -1, Report: reportOf(nil)} }

@@ -119,3 +119,12 @@ func filesOf(t testing.TB, dir string) map[string]fs.FileMode {
 func contentDir(dir string, d extension.Digest) string { return filepath.Join(dir, "sha256", d.Hex()) }
 
 func expect(t testing.TB) *WithT { t.Helper(); return NewWithT(t) }
+
+// staged is a stage that was filled, as far as that went.
+func staged(t testing.TB, s *store.Store, members []extension.Member) (*store.Stage, error) {
+	t.Helper()
+	stage, err := s.NewStage()
+	must(t, err)
+	err = stage.Fill(t.Context(), members)
+	return stage, err
+}

@@ -38,7 +38,7 @@ func TestStageCopiesWhereLinksCannotBe(t *testing.T) {
 	other := otherDisk(t)
 	must(t, os.Remove(filepath.Join(cache, "stage")))
 	must(t, os.Symlink(other, filepath.Join(cache, "stage")))
-	stage, err := s.Stage(t.Context(), members(d))
+	stage, err := staged(t, s, members(d))
 	must(t, err)
 	g.Expect(filesOf(t, filepath.Join(stage.Dir(), "taskserv/etcd"))).To(Equal(map[string]fs.FileMode{
 		"manifest.toml": 0o444, "mod.nu": 0o444,

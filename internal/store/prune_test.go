@@ -22,7 +22,7 @@ func TestPrune(t *testing.T) {
 	write(t, dir, "taskservs/containerd/mod.nu", "c")
 	s, cache := open(t)
 	kept, old := put(t, s, root, "taskservs/etcd"), put(t, s, root, "taskservs/containerd")
-	stage, err := s.Stage(t.Context(), members(old))
+	stage, err := staged(t, s, members(old))
 	must(t, err)
 
 	g.Expect(s.Prune(t.Context(), time.Hour)).To(Equal(0))
@@ -54,7 +54,7 @@ func TestUseKeepsACopy(t *testing.T) {
 			must(t, err)
 		},
 		"Stage": func(t *testing.T, s *store.Store, d extension.Digest) {
-			_, err := s.Stage(t.Context(), members(d))
+			_, err := staged(t, s, members(d))
 			must(t, err)
 		},
 	} {

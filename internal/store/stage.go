@@ -13,8 +13,20 @@ import (
 	"provisioning.dev/extension-operator/internal/extension"
 )
 
-// Stage is the folder that one load sees: <type>/<name>/ for each member.
-type Stage struct{ dir string }
+// Stage is the folder that one load sees, once it is filled: <type>/<name>/ for each member.
+type Stage struct {
+	store *Store
+	dir   string
+}
+
+// NewStage makes an empty stage, which the caller removes. Its folder is as new: nothing was ever in it.
+func (s *Store) NewStage() (*Stage, error) {
+	dir, err := s.newFolder(stageFolder)
+	if err != nil {
+		return nil, s.fault(err)
+	}
+	return &Stage{store: s, dir: dir}, nil
+}
 
 // Dir is the absolute path of the stage.
 func (s *Stage) Dir() string { return s.dir }
@@ -22,21 +34,16 @@ func (s *Stage) Dir() string { return s.dir }
 // Remove deletes the stage. Removing it again does nothing.
 func (s *Stage) Remove() error { return os.RemoveAll(s.dir) }
 
-// Stage links the members' copies into a new stage, which the caller removes.
-// A copy that the store lost gives a transient Fault.
-func (s *Store) Stage(ctx context.Context, members []extension.Member) (*Stage, error) {
-	dir, err := s.newFolder(stageFolder)
-	if err != nil {
-		return nil, s.fault(err)
-	}
-	stage := &Stage{dir: dir}
+// Fill links the members' copies into the stage. A copy that the store lost gives a transient Fault; what was linked
+// before stays until the stage is removed.
+func (s *Stage) Fill(ctx context.Context, members []extension.Member) error {
 	for _, m := range members {
-		target := filepath.Join(dir, string(m.Key.Type), m.Key.Name)
-		if err := s.stageMember(ctx, m.Digest, target); err != nil {
-			return nil, s.fault(errors.Join(err, stage.Remove()))
+		target := filepath.Join(s.dir, string(m.Key.Type), m.Key.Name)
+		if err := s.store.stageMember(ctx, m.Digest, target); err != nil {
+			return s.store.fault(err)
 		}
 	}
-	return stage, nil
+	return nil
 }
 
 func (s *Store) stageMember(ctx context.Context, d extension.Digest, target string) error {

@@ -107,8 +107,7 @@ def with-first [error: any, found: list<any>, stage: string, plan: list<any>]: n
     if $error == null { return $found }
     let named = $error | select file line column message code | update message {|it| first-line $it.message $stage }
     if $error.file == source {
-        let added = nested prelude $stage ([$stage ($plan | last).type ($plan | last).name] | path join) | split row "\n" | length
-        return ([($named | merge {file: 'load.nu', line: ([1 ($error.line - $added + 1)] | math max)})] ++ $found)
+        return ([($named | merge {file: 'load.nu'})] ++ $found)
     }
     let place = shown-path $error.file $stage $plan
     if not $place.own { return ($found ++ [($named | merge {file: $place.file, message: ''})]) }

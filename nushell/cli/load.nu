@@ -25,7 +25,7 @@ export def main [plan: list<any>, program: string] {
 def check [stage: string, plan: list<any>, program: string]: nothing -> record {
     let root = $plan | last
     let folder = [$stage $root.type $root.name] | path join
-    let result = '' | nested start $stage ['-c' ((nested prelude $stage $folder) + (open --raw $program))]
+    let result = nested prelude $stage $folder | nested start $stage ['-c' (open --raw $program)]
     if $result.exit_code < 0 or $result.exit_code >= 128 {
         return {code: 'LoadFailed', message: $'Nushell ended by a signal, code ($result.exit_code)', diagnostics: []}
     }

@@ -9,7 +9,7 @@ def raw-string [text: string]: nothing -> string {
     $"r($fence)'($text)'($fence)"
 }
 
-# The two constants in front of the loading program.
+# The two constants that the loading program reads.
 export def prelude [stage: string, extension: string]: nothing -> string {
     $"const NU_LIB_DIRS = [(raw-string $stage)]\nconst EXTENSION = (raw-string $extension)\n"
 }

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package nushell
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"provisioning.dev/extension-operator/internal/sandbox"
+)
+
+// worker is a Nushell that has read the loading program and waits in an empty stage to be told what to load. It serves one
+// load.
+type worker struct {
+	*sandbox.Worker
+	place place
+	tools tools
+	since time.Time
+}
+
+// ended tells whether it is gone, as one is whose loading program waits for nothing.
+func (w *worker) ended() bool {
+	select {
+	case <-w.Ended():
+		return true
+	default:
+		return false
+	}
+}
+
+// stop ends it and removes its stage, in which nothing was ever put.
+func (w *worker) stop() error {
+	w.Stop()
+	return w.place.stage.Remove()
+}
+
+// workers are those that wait. Only Start adds any, so that there is none before it runs or after it ended.
+type workers struct {
+	// asked wakes Start when one was taken.
+	asked chan struct{}
+
+	mu      sync.Mutex
+	waiting []*worker
+}
+
+func newWorkers() *workers { return &workers{asked: make(chan struct{}, 1)} }
+
+// take gives the worker that waits longest among those made with these tools, or nil. Who gets one must finish or stop it.
+func (ws *workers) take(t tools) *worker {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	for i, w := range ws.waiting {
+		if w.tools == t && !w.ended() {
+			ws.waiting = append(ws.waiting[:i:i], ws.waiting[i+1:]...)
+			ws.ask()
+			return w
+		}
+	}
+	ws.ask() // there are too few, or they are of no use
+	return nil
+}
+
+func (ws *workers) ask() {
+	select {
+	case ws.asked <- struct{}{}:
+	default:
+	}
+}
+
+func (ws *workers) add(w *worker) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	ws.waiting = append(ws.waiting, w)
+}
+
+func (ws *workers) count() int {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	return len(ws.waiting)
+}
+
+// dismiss takes out those that a check finds useless.
+func (ws *workers) dismiss(useless func(*worker) bool) []*worker {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	var kept, gone []*worker
+	for _, w := range ws.waiting {
+		if useless(w) {
+			gone = append(gone, w)
+		} else {
+			kept = append(kept, w)
+		}
+	}
+	ws.waiting = kept
+	return gone
+}
+
+// NeedLeaderElection is false: workers belong to the process, not to the leader.
+func (r *Runner) NeedLeaderElection() bool { return false }
+
+// Start keeps Options.Workers Nushells waiting until ctx ends, and returns when none is left. One is replaced when it was
+// taken, is gone, has waited for Options.WorkerIdle, or when nu or the loading program were. What keeps one from being
+// started is told by the loads, which start their own then; it is tried again after the next load.
+func (r *Runner) Start(ctx context.Context) error {
+	sweep := time.NewTicker(max(r.options.WorkerIdle/4, time.Millisecond))
+	defer sweep.Stop()
+	for {
+		if err := r.refill(ctx); err != nil && ctx.Err() == nil {
+			r.options.Log.V(1).Info("No Nushell is started in advance", "reason", err.Error())
+		}
+		select {
+		case <-ctx.Done():
+			return r.stop(r.workers.dismiss(func(*worker) bool { return true }))
+		case <-r.workers.asked:
+		case <-sweep.C:
+		}
+	}
+}
+
+// refill replaces the workers that are of no use and starts those that lack, one after the other.
+func (r *Runner) refill(ctx context.Context) error {
+	if r.options.Workers == 0 {
+		return nil
+	}
+	t, err := r.look(ctx)
+	if err != nil {
+		return err
+	}
+	errs := []error{r.stop(r.workers.dismiss(func(w *worker) bool {
+		return w.tools != t || w.ended() || time.Since(w.since) >= r.options.WorkerIdle
+	}))}
+	for r.workers.count() < r.options.Workers && ctx.Err() == nil {
+		w, err := r.startWorker(t)
+		if err != nil {
+			errs = append(errs, err)
+			break
+		}
+		r.workers.add(w)
+	}
+	return errors.Join(errs...)
+}
+
+func (r *Runner) startWorker(t tools) (*worker, error) {
+	p, err := r.newPlace()
+	if err != nil {
+		return nil, err
+	}
+	started, err := r.options.Sandbox.Start(p.command(t, "-c", t.program), r.options.Limits)
+	if err != nil {
+		return nil, errors.Join(err, p.stage.Remove())
+	}
+	return &worker{Worker: started, place: p, tools: t, since: time.Now()}, nil
+}
+
+func (r *Runner) stop(gone []*worker) error {
+	errs := make([]error, 0, len(gone))
+	for _, w := range gone {
+		errs = append(errs, w.stop())
+	}
+	return errors.Join(errs...)
+}
