@@ -4,6 +4,7 @@ package nushell
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 
 	"provisioning.dev/extension-operator/internal/extension"
@@ -14,6 +15,14 @@ import (
 type place struct {
 	stage Stage
 	dir   string
+	made  os.FileInfo
+}
+
+// there tells whether the folder is still the one that was made. Somebody may have deleted it, and a stage that is filled
+// makes it anew: a process that was granted the first sees nothing of the second.
+func (p place) there() bool {
+	now, err := os.Stat(p.dir)
+	return err == nil && os.SameFile(p.made, now)
 }
 
 // newPlace makes an empty one. The error is a Fault.
@@ -22,12 +31,15 @@ func (r *Runner) newPlace() (place, error) {
 	if err != nil {
 		return place{}, err
 	}
-	dir, err := filepath.EvalSymlinks(stage.Dir())
+	p := place{stage: stage}
+	if p.dir, err = filepath.EvalSymlinks(stage.Dir()); err == nil {
+		p.made, err = os.Stat(p.dir)
+	}
 	if err != nil {
 		return place{}, extension.NewTransientFault(extension.LoadFailed, errors.Join(err, stage.Remove()),
 			"the folder that a load is made in cannot be read; the operator tries again")
 	}
-	return place{stage: stage, dir: dir}, nil
+	return p, nil
 }
 
 // command starts nu with an environment of a home (without one a uid that is not in passwd gets an error line) and an

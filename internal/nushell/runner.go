@@ -69,8 +69,9 @@ type load struct {
 
 	runner *Runner
 	tools  tools
-	// worker is nil where Nushell is started for this load.
+	// worker waits in the place, if one does; warm: it did the load.
 	worker *worker
+	warm   bool
 	plan   extension.Plan
 	// folder is where the root of the plan is in the stage.
 	folder, prelude string
@@ -142,7 +143,7 @@ func (r *Runner) prepare(ctx context.Context, plan extension.Plan, yielding bool
 
 // run has Nushell do the load: one that waits for it already, or a new one.
 func (l *load) run(ctx context.Context) (sandbox.Result, error) {
-	if l.worker != nil {
+	if l.warm = l.worker != nil && l.there(); l.warm {
 		return l.worker.Finish(ctx, []byte(l.prelude))
 	}
 	c := l.program()
@@ -185,7 +186,7 @@ func (l *load) process(result sandbox.Result) extension.Process {
 	c := l.program()
 	argv := append([]string{c.Path}, c.Args...)
 	argv[len(argv)-1] = fmt.Sprintf("<program %s>", l.tools.toolchain.Program)
-	return extension.Process{Argv: argv, ExitCode: result.ExitCode, CPU: result.CPU, Warm: l.worker != nil}
+	return extension.Process{Argv: argv, ExitCode: result.ExitCode, CPU: result.CPU, Warm: l.warm}
 }
 
 // read makes the answer of a process that exited by itself, or the Fault that it is.

@@ -20,13 +20,13 @@ type worker struct {
 	since time.Time
 }
 
-// ended tells whether it is gone, as one is whose loading program waits for nothing.
-func (w *worker) ended() bool {
+// gone tells that it cannot serve: it ended, as one does whose loading program waits for nothing, or its stage was deleted.
+func (w *worker) gone() bool {
 	select {
 	case <-w.Ended():
 		return true
 	default:
-		return false
+		return !w.place.there()
 	}
 }
 
@@ -52,7 +52,7 @@ func (ws *workers) take(t tools) *worker {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	for i, w := range ws.waiting {
-		if w.tools == t && !w.ended() {
+		if w.tools == t && !w.gone() {
 			ws.waiting = append(ws.waiting[:i:i], ws.waiting[i+1:]...)
 			ws.ask()
 			return w
@@ -129,7 +129,7 @@ func (r *Runner) refill(ctx context.Context) error {
 		return err
 	}
 	errs := []error{r.stop(r.workers.dismiss(func(w *worker) bool {
-		return w.tools != t || w.ended() || time.Since(w.since) >= r.options.WorkerIdle
+		return w.tools != t || w.gone() || time.Since(w.since) >= r.options.WorkerIdle
 	}))}
 	for r.workers.count() < r.options.Workers && ctx.Err() == nil {
 		w, err := r.startWorker(t)

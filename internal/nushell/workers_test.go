@@ -159,7 +159,7 @@ func TestAWorkerThatWaitsTooLongIsReplaced(t *testing.T) {
 	defer stop()
 	first := waiting(runner)
 	await(t, func() bool { w := waiting(runner); return w != nil && w != first })
-	g.Expect(first.ended()).To(BeTrue())
+	g.Expect(first.gone()).To(BeTrue())
 	g.Expect(first.place.dir).NotTo(BeADirectory())
 }
 
@@ -219,7 +219,7 @@ func TestAProgramThatDoesNotWait(t *testing.T) {
 	files{programFile: say(goodAnswer)}.write(t, o.Provisioning)
 	s := stage(t, t.TempDir(), files{"mod.nu": install}, nil)
 	runner, stop := warmed(t, New(o), 2)
-	await(t, func() bool { return waiting(runner).ended() })
+	await(t, func() bool { return waiting(runner).gone() })
 	for range 3 {
 		_, err := runner.Check(t.Context(), s.plan, false)
 		g.Expect(err).NotTo(HaveOccurred())
@@ -238,7 +238,7 @@ func TestALoadThatCannotBeStagedEndsItsWorker(t *testing.T) {
 	lost.Members[0].Digest = content(t.TempDir() + "/gone")
 	_, err := runner.Check(t.Context(), lost, false)
 	g.Expect(err).To(MatchError(os.ErrNotExist))
-	g.Expect(taken.ended()).To(BeTrue())
+	g.Expect(taken.gone()).To(BeTrue())
 	stop()
 	g.Expect(os.ReadDir(stagesFolder)).To(BeEmpty())
 }
@@ -254,7 +254,7 @@ func TestACancelledLoadEndsItsWorker(t *testing.T) {
 	_, err := runner.Check(ctx, s.plan, false)
 	g.Expect(err).To(MatchError(context.Canceled))
 	g.Expect(extension.AsFault(err).Class()).To(Equal(extension.Retryable))
-	g.Expect(taken.ended()).To(BeTrue())
+	g.Expect(taken.gone()).To(BeTrue())
 }
 
 func TestWithoutASandboxThereAreNoWorkersAndTheLoadSaysSo(t *testing.T) {
@@ -280,4 +280,31 @@ func TestWithoutASandboxThereAreNoWorkersAndTheLoadSaysSo(t *testing.T) {
 	cancel()
 	g.Expect(<-ended).NotTo(HaveOccurred())
 	g.Expect(os.ReadDir(stagesFolder)).To(BeEmpty())
+}
+
+// Whoever deletes the cache folder takes the stages of those that wait. What is linked there afterwards is not what they
+// were granted.
+func TestAWorkerWhoseStageIsDeletedIsNoneToTake(t *testing.T) {
+	g := NewWithT(t)
+	stagesBelow(t, t.TempDir())
+	s := stage(t, t.TempDir(), files{"mod.nu": install}, nil)
+	runner, stop := warmed(t, sharedRunner(t), 1)
+	defer stop()
+	first := waiting(runner)
+	g.Expect(os.RemoveAll(first.place.dir)).To(Succeed())
+	checked, err := runner.Check(t.Context(), s.plan, false)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(checked.Process.Warm).To(BeFalse())
+
+	await(t, func() bool { w := waiting(runner); return w != nil && w != first })
+	l, err := runner.prepare(t.Context(), s.plan, false)
+	g.Expect(err).NotTo(HaveOccurred())
+	defer l.end()
+	g.Expect(l.worker).NotTo(BeNil())
+	g.Expect(os.RemoveAll(l.dir)).To(Succeed(), "after it was taken")
+	g.Expect(l.stage.Fill(t.Context(), s.plan.Members)).To(Succeed())
+	result, err := l.run(t.Context())
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(result.ExitCode).To(BeZero(), string(result.Stderr))
+	g.Expect(l.warm).To(BeFalse())
 }
