@@ -32,6 +32,12 @@ func (all observers) Loaded(record extension.LoadRecord) {
 	}
 }
 
+func (all observers) Recalled(record extension.RecallRecord) {
+	for _, one := range all {
+		one.Recalled(record)
+	}
+}
+
 func (all observers) Cleared(record extension.ClearRecord) {
 	for _, one := range all {
 		one.Cleared(record)

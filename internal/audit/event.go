@@ -43,6 +43,9 @@ func (l *Log) Loaded(r extension.LoadRecord) {
 	l.put(e)
 }
 
+// Recalled records nothing: no Nushell was started.
+func (l *Log) Recalled(extension.RecallRecord) {}
+
 // Reloaded records a reload token that was handled.
 func (l *Log) Reloaded(r extension.VerdictRecord) { l.verdict(verbReload, r) }
 

@@ -43,6 +43,8 @@ type Log struct {
 
 	// lost counts the events that no line has told of yet.
 	lost atomic.Uint64
+	// lostEver counts all that were lost.
+	lostEver atomic.Uint64
 	// saidLost is when the operator's log was told last, in ns since 1970.
 	saidLost atomic.Int64
 
@@ -138,6 +140,7 @@ func (l *Log) enqueue(event *auditv1.Event) bool {
 const sayLostEvery = time.Minute
 
 func (l *Log) lose(why error) {
+	l.lostEver.Add(1)
 	lost, now := l.lost.Add(1), l.opts.Now().UnixNano()
 	said := l.saidLost.Load()
 	if now-said < int64(sayLostEvery) || !l.saidLost.CompareAndSwap(said, now) {
@@ -145,6 +148,9 @@ func (l *Log) lose(why error) {
 	}
 	l.opts.Log.Error(why, "Audit events are being lost; loads go on", "lost", lost)
 }
+
+// Lost counts the events that were lost since the start.
+func (l *Log) Lost() uint64 { return l.lostEver.Load() }
 
 // write writes event, after how many were lost before it.
 func (l *Log) write(event *auditv1.Event) {

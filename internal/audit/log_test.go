@@ -124,6 +124,7 @@ func TestMoreThanThereIsRoomForIsCountedAndTold(t *testing.T) {
 	g.Expect(l.Start(ended(t))).To(Succeed())
 	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
 	g.Expect(lines).To(HaveLen(4))
+	g.Expect(l.Lost()).To(BeEquivalentTo(7), "telling of them takes nothing away")
 	lost := decode(t, lines[0])
 	g.Expect(lost.Verb).To(Equal("lose"))
 	g.Expect(lost.RequestURI).To(Equal("/audit"))

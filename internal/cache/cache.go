@@ -18,7 +18,21 @@ import (
 type Cache[V any] struct {
 	memo    *lru.Cache[string, V]
 	flights singleflight.Group
-	hits    atomic.Uint64
+
+	hits, misses, evictions, collapsed atomic.Uint64
+}
+
+// Stats counts since the Cache was made.
+type Stats struct {
+	// Hits are the Gets that found something, Misses those that did not.
+	Hits, Misses uint64
+	// Evictions are the values that gave way to others.
+	Evictions uint64
+	// Collapsed are the calls of Do for which nothing was made: they joined a flight, or
+	// came just after it.
+	Collapsed uint64
+	// Entries is how many values are remembered now.
+	Entries int
 }
 
 // New makes a Cache of size entries; size must be at least 1.
@@ -35,6 +49,8 @@ func (c *Cache[V]) Get(key string) (V, bool) {
 	v, ok := c.memo.Get(key)
 	if ok {
 		c.hits.Add(1)
+	} else {
+		c.misses.Add(1)
 	}
 	return v, ok
 }
@@ -44,20 +60,25 @@ func (c *Cache[V]) Get(key string) (V, bool) {
 // be remembered; with fresh it runs although one is. The channel receives the
 // value once.
 func (c *Cache[V]) Do(key string, fresh bool, produce func() (value V, remember bool)) <-chan V {
+	made := false
 	flight := c.flights.DoChan(key, func() (any, error) {
 		// A flight that ended between the caller's Get and here has left its value.
 		if v, ok := c.memo.Get(key); ok && !fresh {
 			return v, nil
 		}
+		made = true
 		v, remember := produce()
-		if remember {
-			c.memo.Add(key, v)
+		if remember && c.memo.Add(key, v) {
+			c.evictions.Add(1)
 		}
 		return v, nil
 	})
 	out := make(chan V, 1)
 	go func() {
 		result := <-flight
+		if !made {
+			c.collapsed.Add(1)
+		}
 		v, _ := result.Val.(V) // a V that is an interface may be nil
 		out <- v
 	}()
@@ -66,7 +87,7 @@ func (c *Cache[V]) Do(key string, fresh bool, produce func() (value V, remember 
 
 // Clear drops everything that is remembered and returns how much that was.
 func (c *Cache[V]) Clear() int {
-	n := c.memo.Len()
+	n := c.Len()
 	c.memo.Purge()
 	return n
 }
@@ -74,5 +95,10 @@ func (c *Cache[V]) Clear() int {
 // Len is the number of remembered values.
 func (c *Cache[V]) Len() int { return c.memo.Len() }
 
-// Hits counts the Gets that found something.
-func (c *Cache[V]) Hits() uint64 { return c.hits.Load() }
+// Stats returns the counts so far.
+func (c *Cache[V]) Stats() Stats {
+	return Stats{
+		Hits: c.hits.Load(), Misses: c.misses.Load(), Evictions: c.evictions.Load(), Collapsed: c.collapsed.Load(),
+		Entries: c.Len(),
+	}
+}

@@ -177,15 +177,47 @@ func TestAnAskerMayLeave(t *testing.T) {
 	g.Eventually(c.Len).Should(Equal(1))
 }
 
-func TestHitsCountTheGetsThatFound(t *testing.T) {
+func TestStatsCountGets(t *testing.T) {
 	g := NewWithT(t)
 	c := newCache(g, 2)
 	c.Get("key")
 	<-c.Do("key", false, remembered(1))
-	g.Expect(c.Hits()).To(BeZero())
+	g.Expect(c.Stats()).To(Equal(cache.Stats{Misses: 1, Entries: 1}))
 	c.Get("key")
 	c.Get("key")
-	g.Expect(c.Hits()).To(BeEquivalentTo(2))
+	g.Expect(c.Stats()).To(Equal(cache.Stats{Misses: 1, Hits: 2, Entries: 1}))
+}
+
+func TestEvictionsAreValuesThatGaveWayToOthers(t *testing.T) {
+	g := NewWithT(t)
+	c := newCache(g, 2)
+	for i := range 5 {
+		<-c.Do(strconv.Itoa(i), false, remembered(i))
+	}
+	g.Expect(c.Stats().Evictions).To(BeEquivalentTo(3))
+	<-c.Do("4", true, remembered(9))
+	c.Clear()
+	g.Expect(c.Stats().Evictions).To(BeEquivalentTo(3), "neither a value made anew nor clearing evicts")
+}
+
+func TestCollapsedAreCallsThatMadeNothing(t *testing.T) {
+	g := NewWithT(t)
+	c := newCache(g, 2)
+	release := make(chan struct{})
+	produce := func() (int, bool) {
+		<-release
+		return 1, true
+	}
+	flights := []<-chan int{c.Do("key", false, produce), c.Do("key", false, produce), c.Do("key", true, produce)}
+	close(release)
+	for _, flight := range flights {
+		<-flight
+	}
+	g.Expect(c.Stats().Collapsed).To(BeEquivalentTo(2))
+	<-c.Do("key", false, produce)
+	g.Expect(c.Stats().Collapsed).To(BeEquivalentTo(3), "it was made already")
+	<-c.Do("key", true, produce)
+	g.Expect(c.Stats().Collapsed).To(BeEquivalentTo(3))
 }
 
 func TestANilInterfaceIsAValue(t *testing.T) {

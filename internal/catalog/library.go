@@ -68,6 +68,8 @@ type Library struct {
 	read        bool
 	lost        time.Time
 	unavailable *extension.Fault
+	// errors counts the looks that could not read the root.
+	errors uint64
 }
 
 // entry is what the library knows of one name. Its parts change only while gate
@@ -140,6 +142,7 @@ func (l *Library) openRoot() (*os.Root, error) {
 // Quiet; then, or where there is none, everybody is told.
 func (l *Library) rootLost(err error) {
 	l.mu.Lock()
+	l.errors++
 	now := time.Now()
 	if l.lost.IsZero() {
 		l.lost = now

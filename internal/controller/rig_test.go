@@ -122,6 +122,8 @@ func (w *witness) Loaded(r extension.LoadRecord) {
 	w.loads = append(w.loads, r)
 }
 
+func (w *witness) Recalled(extension.RecallRecord) {}
+
 func (w *witness) Cleared(extension.ClearRecord) {}
 
 func (w *witness) Reloaded(r extension.VerdictRecord) { w.reloaded = append(w.reloaded, r) }

@@ -31,6 +31,15 @@ type LoadRecord struct {
 	Fault *Fault
 }
 
+// RecallRecord tells of one load that was answered from memory.
+type RecallRecord struct {
+	Key Key
+	// Took is how long the answer took.
+	Took time.Duration
+	// Fault is nil after a good load.
+	Fault *Fault
+}
+
 // VerdictRecord tells of what an Extension was told: that its reload was handled,
 // or that it is refused.
 type VerdictRecord struct {

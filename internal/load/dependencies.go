@@ -74,7 +74,7 @@ func (l *Loader) perform(t *task) {
 		}
 	}
 	if !t.Fresh {
-		if out, known := l.memo.Get(string(t.InputDigest)); known {
+		if out, known := l.recall(string(t.InputDigest), t.Plan.Root().Key); known {
 			t.out = out
 			return
 		}

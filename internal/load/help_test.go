@@ -62,12 +62,20 @@ type witness struct {
 	mu    sync.Mutex
 	loads []extension.LoadRecord
 	clear []extension.ClearRecord
+	// recalls are the loads that were answered from memory.
+	recalls []extension.RecallRecord
 }
 
 func (w *witness) Loaded(r extension.LoadRecord) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.loads = append(w.loads, r)
+}
+
+func (w *witness) Recalled(r extension.RecallRecord) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.recalls = append(w.recalls, r)
 }
 
 func (w *witness) Cleared(r extension.ClearRecord) {

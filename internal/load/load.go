@@ -31,6 +31,8 @@ type Runner interface {
 type Observer interface {
 	// Loaded is told of each load that was carried out, good or not.
 	Loaded(record extension.LoadRecord)
+	// Recalled is told of each load that was answered from memory.
+	Recalled(record extension.RecallRecord)
 	// Cleared is told that the memory was cleared.
 	Cleared(record extension.ClearRecord)
 }
@@ -117,15 +119,27 @@ func (l *Loader) Clear() int {
 
 // Stats counts since the start of the process.
 type Stats struct {
-	// Runs are loads that were carried out, good or not; Hits were answered from memory.
-	Runs, Hits uint64
+	// Runs are loads that were carried out, good or not; Hits were answered from memory, Misses were
+	// looked for there and not found.
+	Runs, Hits, Misses uint64
+	// Evictions are the outcomes that were forgotten to make room for others.
+	Evictions uint64
+	// Collapsed are those who asked for a load that was under way, or had just ended.
+	Collapsed uint64
 	// Entries is how many outcomes are remembered now.
 	Entries int
+	// InUse is how many slots are taken now, Waiting how many loads wait for one.
+	InUse, Waiting int
 }
 
 // Stats returns the counts so far.
 func (l *Loader) Stats() Stats {
-	return Stats{Runs: l.runs.Load(), Hits: l.memo.Hits(), Entries: l.memo.Len()}
+	memo := l.memo.Stats()
+	inUse, waiting := l.slots.count()
+	return Stats{
+		Runs: l.runs.Load(), Hits: memo.Hits, Misses: memo.Misses, Evictions: memo.Evictions, Collapsed: memo.Collapsed,
+		Entries: memo.Entries, InUse: inUse, Waiting: waiting,
+	}
 }
 
 // Request asks for one load.
@@ -151,7 +165,7 @@ type Request struct {
 func (l *Loader) Load(req Request, notify func()) *Flight {
 	key := string(req.InputDigest)
 	if !req.Fresh {
-		if out, ok := l.memo.Get(key); ok {
+		if out, known := l.recall(key, req.Plan.Root().Key); known {
 			return endedFlight(out)
 		}
 	}
@@ -169,6 +183,20 @@ func (l *Loader) Load(req Request, notify func()) *Flight {
 		notify()
 	}()
 	return flight
+}
+
+// recall looks for an outcome in memory.
+func (l *Loader) recall(key string, of extension.Key) (outcome, bool) {
+	began := l.opts.Now()
+	out, known := l.memo.Get(key)
+	if known {
+		record := extension.RecallRecord{Key: of, Took: l.opts.Now().Sub(began)}
+		if out.err != nil {
+			record.Fault = extension.AsFault(out.err)
+		}
+		l.opts.Observer.Recalled(record)
+	}
+	return out, known
 }
 
 // fly makes an outcome, or joins whoever makes it already.

@@ -39,7 +39,7 @@ func TestAGoodLoad(t *testing.T) {
 		Key: kubernetes.Key, InputDigest: req.InputDigest, Metadata: kubernetes.Metadata, Hooks: []string{"configure"},
 		Enforcement: extension.Enforcement{Level: "Partial"}, At: now,
 	}))
-	g.Expect(b.Stats()).To(Equal(load.Stats{Runs: 2, Entries: 2}))
+	g.Expect(b.Stats()).To(Equal(load.Stats{Runs: 2, Misses: 2, Entries: 2}))
 }
 
 func TestAMemoHitHasEndedAndRunsNothing(t *testing.T) {
@@ -56,7 +56,7 @@ func TestAMemoHitHasEndedAndRunsNothing(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(again).To(BeIdenticalTo(first))
 	g.Expect(b.nu.checks.Load()).To(BeEquivalentTo(1))
-	g.Expect(b.Stats()).To(Equal(load.Stats{Runs: 1, Hits: 1, Entries: 1}))
+	g.Expect(b.Stats()).To(Equal(load.Stats{Runs: 1, Hits: 1, Misses: 1, Entries: 1}))
 
 	g.Expect(b.Clear()).To(Equal(1))
 	_, err = b.load(req)
@@ -84,6 +84,7 @@ func TestManyAskersOneLoad(t *testing.T) {
 		for _, f := range flights {
 			g.Expect(f.Ended()).To(BeFalse())
 		}
+		g.Expect(b.Stats()).To(Equal(load.Stats{Runs: 1, Misses: 64, InUse: 1}))
 		close(release)
 		synctest.Wait()
 		first, _ := flights[0].Outcome()
@@ -94,6 +95,7 @@ func TestManyAskersOneLoad(t *testing.T) {
 		}
 		g.Expect(b.nu.checks.Load()).To(BeEquivalentTo(1))
 		g.Expect(notified.Load()).To(BeEquivalentTo(64), "each asker is notified once")
+		g.Expect(b.Stats()).To(Equal(load.Stats{Runs: 1, Misses: 64, Collapsed: 63, Entries: 1}))
 	})
 }
 

@@ -44,6 +44,7 @@ func TestEachLoadIsReportedOnceWithWhoAskedForIt(t *testing.T) {
 	_, err = b.load(req)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(b.seen()).To(HaveLen(2), "what is remembered is no load")
+	g.Expect(b.recalls).To(HaveExactElements(And(HaveField("Key", kubernetes.Key), HaveField("Fault", BeNil()))))
 
 	req.Fresh = true
 	_, err = b.load(req)
@@ -90,4 +91,24 @@ func TestClearingIsReportedWithHowMuchWasForgotten(t *testing.T) {
 	b.Clear()
 	b.Clear()
 	g.Expect(b.clear).To(Equal([]extension.ClearRecord{{Entries: 1, At: now}, {At: now}}))
+}
+
+func TestWhatIsAnsweredFromMemoryIsToldWithItsTimeAndFault(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, func(o *load.Options) { o.Now = ticking() })
+	syntax := extension.NewFault(extension.LoadFailed, "does not parse")
+	b.nu.check = func(context.Context, extension.Plan) (extension.Checked, error) {
+		return extension.Checked{}, syntax
+	}
+	etcd, kubernetes := b.put("etcd", "3.5.0"), b.put("kubernetes", "1.28.0", "etcd")
+	for range 2 {
+		_, err := b.load(b.request(etcd))
+		g.Expect(err).To(BeIdenticalTo(syntax))
+	}
+	recalled := extension.RecallRecord{Key: etcd.Key, Took: time.Second, Fault: syntax}
+	g.Expect(b.recalls).To(Equal([]extension.RecallRecord{recalled}))
+	_, err := b.load(b.request(etcd, kubernetes))
+	g.Expect(err).To(MatchError(ContainSubstring("a dependency failed")))
+	g.Expect(b.recalls).To(Equal([]extension.RecallRecord{recalled, recalled}), "a dependency is recalled as itself")
+	g.Expect(b.Stats().Hits).To(BeEquivalentTo(2))
 }

@@ -134,6 +134,16 @@ func (s *slots) grant() {
 	}
 }
 
+// count tells how many places are taken and how many loads wait for one.
+func (s *slots) count() (taken, waiting int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, held := range s.holding {
+		taken += held
+	}
+	return taken, len(s.queued)
+}
+
 func (s *slots) release(ns string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

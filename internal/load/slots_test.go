@@ -111,6 +111,8 @@ func TestNoNamespaceHoldsEveryPlace(t *testing.T) {
 			q.ask("hangs")
 		}
 		g.Expect(q.order()).To(Equal([]string{"hangs", "hangs"}), "the last place is kept for others")
+		taken, waiting := q.count()
+		g.Expect([]int{taken, waiting}).To(Equal([]int{2, 2}))
 		q.ask("works")
 		q.ask("works too")
 		g.Expect(q.order()).To(HaveLen(3))

@@ -36,6 +36,12 @@ const (
 // layers is every layer in the order of Report.Missing.
 var layers = []string{LayerDescriptors, LayerNoNewPrivs, LayerLandlock, LayerNetwork, LayerScope, LayerSeccomp, LayerRlimits}
 
+// Layers are the names of every layer, in a fixed order.
+func Layers() []string { return slices.Clone(layers) }
+
+// Levels are all levels of a [Report].
+func Levels() []string { return []string{LevelNone, LevelPartial, LevelEnforced} }
+
 // Report says what held a process: one of the levels, and the layers that did not, in a fixed order.
 type Report struct {
 	Level   string
