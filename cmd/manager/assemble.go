@@ -13,6 +13,7 @@ import (
 	"provisioning.dev/extension-operator/internal/config"
 	"provisioning.dev/extension-operator/internal/controller"
 	"provisioning.dev/extension-operator/internal/load"
+	"provisioning.dev/extension-operator/internal/metrics"
 	"provisioning.dev/extension-operator/internal/nushell"
 	"provisioning.dev/extension-operator/internal/sandbox"
 	"provisioning.dev/extension-operator/internal/store"
@@ -29,6 +30,9 @@ type parts struct {
 	wakes     *controller.Wakes
 	// observers are told of loads and verdicts.
 	observers observers
+	metrics   *metrics.Metrics
+	// lostEvents counts the audit events that were lost.
+	lostEvents func() uint64
 }
 
 // assemble builds every part and adds what runs to mgr.
@@ -41,8 +45,11 @@ func assemble(ctx context.Context, mgr ctrl.Manager, s config.Settings) (*parts,
 	if err != nil {
 		return nil, err
 	}
-	p := &parts{copies: copies, box: box}
+	p := &parts{copies: copies, box: box, lostEvents: func() uint64 { return 0 }}
 	if err := p.addAudit(mgr, s); err != nil {
+		return nil, err
+	}
+	if err := p.addMetrics(ctx, mgr); err != nil {
 		return nil, err
 	}
 	if err := p.addRunner(mgr, s); err != nil {

@@ -4,10 +4,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
-	"time"
 
 	"go.uber.org/zap/zapcore"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -18,9 +15,9 @@ import (
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
@@ -28,9 +25,6 @@ import (
 	"provisioning.dev/extension-operator/internal/config"
 	"provisioning.dev/extension-operator/internal/controller"
 )
-
-// informersWait bounds how long a probe waits to learn that informers are not synced.
-const informersWait = 500 * time.Millisecond
 
 // run starts the manager and returns when ctx has ended and everything is down.
 func run(ctx context.Context, settings config.Settings) error {
@@ -54,7 +48,10 @@ func run(ctx context.Context, settings config.Settings) error {
 	if err != nil {
 		return err
 	}
-	if err := addChecks(mgr, p); err != nil {
+	if err := ctrlmetrics.Registry.Register(p.metrics); err != nil {
+		return fmt.Errorf("register the metrics: %w", err)
+	}
+	if err := addProbes(ctx, mgr, p, settings); err != nil {
 		return err
 	}
 	ctrl.Log.WithName("setup").Info("Starting", "version", version, "libraries", settings.Libraries)
@@ -73,7 +70,7 @@ func options(s config.Settings) manager.Options {
 		Scheme:                        scheme(),
 		Cache:                         cache.Options{DefaultTransform: controller.Trim},
 		Metrics:                       metrics,
-		HealthProbeBindAddress:        s.ProbeBindAddress,
+		PprofBindAddress:              s.PprofBindAddress,
 		LeaderElection:                s.LeaderElect,
 		LeaderElectionID:              "extension-operator.provisioning.dev",
 		LeaderElectionNamespace:       s.LeaderElectionNS,
@@ -110,36 +107,4 @@ func setupLogging(s config.Settings) {
 	logger := zap.New(zap.Level(levels[s.LogLevel]), encoder)
 	ctrl.SetLogger(logger)
 	klog.SetLogger(logger)
-}
-
-// addChecks adds what the probes ask: alive is whoever answers; ready is who has
-// read the cluster and could run nu now, in the sandbox that is asked for.
-func addChecks(mgr ctrl.Manager, p *parts) error {
-	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
-		return fmt.Errorf("add the liveness check: %w", err)
-	}
-	checks := map[string]healthz.Checker{
-		"nushell": func(req *http.Request) error {
-			_, err := p.runner.Toolchain(req.Context())
-			return err
-		},
-		"sandbox": func(req *http.Request) error {
-			_, err := p.box.Probe(req.Context())
-			return err
-		},
-		"informers": func(req *http.Request) error {
-			ctx, cancel := context.WithTimeout(req.Context(), informersWait)
-			defer cancel()
-			if !mgr.GetCache().WaitForCacheSync(ctx) {
-				return errors.New("the objects of the cluster have not been read yet")
-			}
-			return nil
-		},
-	}
-	for name, check := range checks {
-		if err := mgr.AddReadyzCheck(name, check); err != nil {
-			return fmt.Errorf("add the readiness check %s: %w", name, err)
-		}
-	}
-	return nil
 }

@@ -70,6 +70,7 @@ func (p *parts) addAudit(mgr ctrl.Manager, s config.Settings) error {
 	}
 	log := audit.New(audit.Options{Out: out, Queue: auditQueue, Log: ctrl.Log.WithName("audit"), Now: time.Now})
 	p.observers = append(p.observers, log)
+	p.lostEvents = log.Lost
 	if err := mgr.Add(log); err != nil {
 		return fmt.Errorf("add the audit log: %w", err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/gbytes"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -80,11 +81,13 @@ var _ = Describe("what the manager serves", func() {
 		w := newWorld()
 		w.settings.NushellPath = filepath.Join(w.t.TempDir(), "nu")
 		probes := freeAddress()
-		w.spawn("--health-probe-bind-address=" + probes)
+		_, log := w.spawn("--health-probe-bind-address=" + probes)
 		Eventually(code("http://" + probes + "/healthz")).Should(Equal(http.StatusOK))
 		Consistently(code("http://" + probes + "/readyz")).Should(Equal(http.StatusInternalServerError))
 		_, body := ask("http://" + probes + "/readyz")
-		Expect(body).To(And(ContainSubstring("[-]nushell failed"), ContainSubstring("[+]informers ok"), ContainSubstring("[+]sandbox ok")))
+		Expect(body).To(Equal("[+]informers ok\n[-]nushell failed: Nushell cannot be used: stat " + w.settings.NushellPath +
+			": no such file or directory; install Nushell 0.115.x or set --nushell-path\n[+]sandbox ok\nnot ready\n"))
+		Eventually(log).Should(gbytes.Say(`"Not ready".*"nushell".*no such file`))
 		Expect(os.Symlink(nu, w.settings.NushellPath)).To(Succeed())
 		Eventually(code("http://" + probes + "/readyz")).Should(Equal(http.StatusOK))
 	})

@@ -119,7 +119,7 @@ var _ = Describe("a toolchain that is not right", func() {
 		Expect(w.message("etcd")).To(And(ContainSubstring("landlock"), ContainSubstring("Linux 5.13 or newer")))
 		status, body := ask("http://" + probes + "/readyz")
 		Expect(status).To(Equal(http.StatusInternalServerError))
-		Expect(body).To(ContainSubstring("[-]sandbox failed"))
+		Expect(body).To(ContainSubstring("[-]sandbox failed: sandbox unavailable: landlock: "))
 	})
 
 	It("does not let loads that hang slow others, and ends this object's waiting by its timeout", func() {

@@ -61,6 +61,11 @@ var rooms = map[string]allowed{
 			"k8s.io/api", "k8s.io/apimachinery", "k8s.io/apiserver/pkg/apis/audit/v1",
 		},
 	},
+	"internal/metrics": {
+		rooms:  []string{"api/v1alpha1", "internal/extension"},
+		others: []string{"github.com/prometheus/client_golang", "k8s.io/apimachinery"},
+	},
+	"internal/health":       {others: []string{"github.com/go-logr/logr"}},
 	"internal/config":       {rooms: []string{"internal/extension"}, others: []string{"k8s.io/component-base/cli/flag"}},
 	"internal/architecture": {},
 
@@ -68,7 +73,8 @@ var rooms = map[string]allowed{
 	"cmd/manager": {
 		rooms: []string{
 			"api/v1alpha1", "internal/audit", "internal/catalog", "internal/config", "internal/controller", "internal/extension",
-			"internal/graph", "internal/load", "internal/nushell", "internal/resolve", "internal/sandbox", "internal/store",
+			"internal/graph", "internal/health", "internal/load", "internal/metrics", "internal/nushell", "internal/resolve",
+			"internal/sandbox", "internal/store",
 		},
 		others: []string{
 			"github.com/go-logr/logr", "github.com/spf13/cobra", "go.uber.org/zap", "k8s.io/apimachinery",

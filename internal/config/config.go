@@ -58,7 +58,9 @@ type Settings struct {
 	MetricsBindAddress string
 	MetricsSecure      bool
 	ProbeBindAddress   string
-	GracePeriod        time.Duration
+	// PprofBindAddress is on loopback; 0 for none.
+	PprofBindAddress string
+	GracePeriod      time.Duration
 
 	LogLevel  string
 	LogFormat string
@@ -106,6 +108,7 @@ func Default() Settings {
 		MetricsBindAddress: ":8443",
 		MetricsSecure:      true,
 		ProbeBindAddress:   ":8081",
+		PprofBindAddress:   addressOff,
 		GracePeriod:        20 * time.Second,
 		LogLevel:           "info",
 		LogFormat:          "json",
@@ -170,6 +173,7 @@ func (s Settings) Validate() error {
 		atLeast("--audit-log-max-backups", s.AuditLogMaxBackups, 1),
 		oneOf("--sandbox", s.Sandbox, "require", "best-effort", sandboxOff),
 		s.sandboxHelper(),
+		loopback("--pprof-bind-address", s.PprofBindAddress),
 		oneOf("--log-level", s.LogLevel, "debug", "info", "error"),
 		oneOf("--log-format", s.LogFormat, "json", "text"),
 		named("--cache-dir", s.CacheDir, "a folder that the manager can write"),

@@ -58,6 +58,8 @@ func (s *Settings) managerFlags(groups *cliflag.NamedFlagSets) {
 	f.BoolVar(&s.MetricsSecure, "metrics-secure", s.MetricsSecure,
 		"serve metrics over HTTPS to callers that the API server knows and that may get /metrics")
 	f.StringVar(&s.ProbeBindAddress, "health-probe-bind-address", s.ProbeBindAddress, "address for /healthz and /readyz; 0 turns it off")
+	f.StringVar(&s.PprofBindAddress, "pprof-bind-address", s.PprofBindAddress,
+		"address for /debug/pprof/, on loopback only since whoever profiles sees what is in memory; 0 turns it off")
 	f.DurationVar(&s.GracePeriod, "grace-period", s.GracePeriod, "how long a stop may take; loads under way are ended")
 	f.StringVar(&s.LogLevel, "log-level", s.LogLevel, "debug, info or error")
 	f.StringVar(&s.LogFormat, "log-format", s.LogFormat, "json or text")

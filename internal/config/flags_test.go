@@ -67,7 +67,7 @@ func TestEverySettingIsBoundToOneFlag(t *testing.T) {
 		NushellPath: "/nu", ProvisioningPath: "/p", Sandbox: "off", SandboxPath: "/s", LoadTimeout: 3 * time.Second, LoadSlots: 9,
 		LoadWorkers: 24, LoadWorkerIdle: 25 * time.Second,
 		Kubeconfig: "/k", Workers: 11, LeaderElect: false, LeaderElectionNS: "ns", MetricsBindAddress: ":1",
-		MetricsSecure: false, ProbeBindAddress: ":2", GracePeriod: 4 * time.Second, LogLevel: "debug", LogFormat: "text",
+		MetricsSecure: false, ProbeBindAddress: ":2", PprofBindAddress: "[::1]:3", GracePeriod: 4 * time.Second, LogLevel: "debug", LogFormat: "text",
 		LoadSlotsPerNamespace: 14, LoadCPU: 5 * time.Minute, LoadMemory: 15, LoadOpenFiles: 16, LoadFileSize: 17, LoadOutput: 18,
 		ExtensionMaxFiles: 19, ExtensionMaxDepth: 20, ExtensionMaxFileSize: 21, ExtensionMaxSize: 22, ManifestMaxSize: 23,
 		AuditLog: "/a", AuditLogMaxSize: 12, AuditLogMaxBackups: 13,
@@ -75,7 +75,7 @@ func TestEverySettingIsBoundToOneFlag(t *testing.T) {
 	args := strings.Fields("--library a=/srv/a --library /srv/b --library-interval 2m --cache-dir /c --cache-size 7 " +
 		"--nushell-path /nu --provisioning-path /p --sandbox off --sandbox-path /s --load-timeout 3s --load-slots 9 --load-workers 24 --load-worker-idle 25s " +
 		"--kubeconfig /k --workers 11 --leader-elect=false --leader-election-namespace ns --metrics-bind-address :1 " +
-		"--metrics-secure=false --health-probe-bind-address :2 --grace-period 4s --log-level debug --log-format text " +
+		"--metrics-secure=false --health-probe-bind-address :2 --pprof-bind-address [::1]:3 --grace-period 4s --log-level debug --log-format text " +
 		"--load-slots-per-namespace 14 --load-cpu 5m --load-memory-mib 15 --load-open-files 16 --load-file-size 17 --load-output 18 " +
 		"--extension-max-files 19 --extension-max-depth 20 --extension-max-file-size 21 --extension-max-size 22 --manifest-max-size 23 " +
 		"--audit-log /a --audit-log-max-size 12 --audit-log-max-backups 13")

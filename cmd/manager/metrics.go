@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	api "provisioning.dev/extension-operator/api/v1alpha1"
+	"provisioning.dev/extension-operator/internal/extension"
+	"provisioning.dev/extension-operator/internal/metrics"
+	"provisioning.dev/extension-operator/internal/nushell"
+	"provisioning.dev/extension-operator/internal/sandbox"
+)
+
+// scrapeWait bounds how long a scrape waits for nu, and for the sandbox's helper: both together
+// end before Prometheus' own 10 s.
+const scrapeWait = 4 * time.Second
+
+// addMetrics makes the metrics and has them told of what is done. Whoever serves them
+// registers them.
+func (p *parts) addMetrics(ctx context.Context, mgr ctrl.Manager) error {
+	extensions, err := extensionsOf(ctx, mgr.GetCache())
+	if err != nil {
+		return err
+	}
+	p.metrics = metrics.New(metrics.Sources{
+		Version: version, Levels: sandbox.Levels(), Layers: sandbox.Layers(),
+		Loads: p.measureLoads, Extensions: extensions, Catalogs: p.measureCatalogs,
+		Nushell: p.measureNushell, Sandbox: p.measureSandbox, LostEvents: p.lostEvents,
+	})
+	p.observers = append(p.observers, p.metrics)
+	return nil
+}
+
+// extensionsOf lists what the informer has, once it has read the cluster.
+func extensionsOf(ctx context.Context, informers cache.Cache) (func() ([]api.Extension, bool), error) {
+	informer, err := informers.GetInformer(ctx, &api.Extension{}, cache.BlockUntilSynced(false))
+	if err != nil {
+		return nil, fmt.Errorf("find the informer of Extensions: %w", err)
+	}
+	return func() ([]api.Extension, bool) {
+		if !informer.HasSynced() {
+			return nil, false
+		}
+		list := &api.ExtensionList{}
+		err := informers.List(context.Background(), list, client.UnsafeDisableDeepCopy) // they are only read
+		return list.Items, err == nil
+	}, nil
+}
+
+func (p *parts) measureLoads() metrics.Loads {
+	s := p.loader.Stats()
+	return metrics.Loads{
+		Hits: s.Hits, Misses: s.Misses, Evictions: s.Evictions, Collapsed: s.Collapsed,
+		Entries: s.Entries, InUse: s.InUse, Waiting: s.Waiting,
+	}
+}
+
+func (p *parts) measureCatalogs() []metrics.Catalog {
+	catalogs := make([]metrics.Catalog, 0, len(p.libraries))
+	for _, library := range p.libraries {
+		s := library.Stats()
+		catalogs = append(catalogs, metrics.Catalog{
+			Name: library.Name(), Synced: s.Synced, Versions: s.Versions, Broken: s.Broken, Errors: s.Errors, Available: s.Available,
+		})
+	}
+	return catalogs
+}
+
+func (p *parts) measureNushell() metrics.Nushell {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeWait)
+	defer cancel()
+	tools, err := p.runner.Toolchain(ctx)
+	if err != nil {
+		return metrics.Nushell{}
+	}
+	return metrics.Nushell{Available: true, Version: tools.NushellVersion, Supported: nushell.Supported(tools.NushellVersion)}
+}
+
+func (p *parts) measureSandbox() (held extension.Enforcement, available bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeWait)
+	defer cancel()
+	report, err := p.box.Probe(ctx)
+	return extension.Enforcement{Level: report.Level, Missing: report.Missing}, err == nil
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"fmt"
+	"net"
+)
+
+// addressOff is the address of what is not served.
+const addressOff = "0"
+
+// loopback refuses an address that other machines could reach.
+func loopback(flag, address string) error {
+	if address == addressOff {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err == nil && (host == "localhost" || net.ParseIP(host).IsLoopback()) {
+		return nil
+	}
+	return fmt.Errorf("%s is %q; only an address of this machine alone is possible, such as 127.0.0.1:6060, or %s for none", flag, address, addressOff)
+}
