@@ -25,33 +25,33 @@ const scrapeWait = 4 * time.Second
 // addMetrics makes the metrics and has them told of what is done. Whoever serves them
 // registers them.
 func (p *parts) addMetrics(ctx context.Context, mgr ctrl.Manager) error {
-	extensions, err := extensionsOf(ctx, mgr.GetCache())
+	informer, err := mgr.GetCache().GetInformer(ctx, &api.Extension{}, cache.BlockUntilSynced(false))
 	if err != nil {
-		return err
+		return fmt.Errorf("find the informer of Extensions: %w", err)
 	}
 	p.metrics = metrics.New(metrics.Sources{
 		Version: version, Levels: sandbox.Levels(), Layers: sandbox.Layers(),
-		Loads: p.measureLoads, Extensions: extensions, Catalogs: p.measureCatalogs,
+		Loads: p.measureLoads, Extensions: informed{informer, mgr.GetCache()}.list, Catalogs: p.measureCatalogs,
 		Nushell: p.measureNushell, Sandbox: p.measureSandbox, LostEvents: p.lostEvents,
 	})
 	p.observers = append(p.observers, p.metrics)
 	return nil
 }
 
-// extensionsOf lists what the informer has, once it has read the cluster.
-func extensionsOf(ctx context.Context, informers cache.Cache) (func() ([]api.Extension, bool), error) {
-	informer, err := informers.GetInformer(ctx, &api.Extension{}, cache.BlockUntilSynced(false))
-	if err != nil {
-		return nil, fmt.Errorf("find the informer of Extensions: %w", err)
+// informed are the Extensions that an informer has.
+type informed struct {
+	informer cache.Informer
+	reader   client.Reader
+}
+
+// list gives them all, once the informer has read the cluster. They are only read.
+func (i informed) list() (extensions []api.Extension, known bool) {
+	if !i.informer.HasSynced() {
+		return nil, false
 	}
-	return func() ([]api.Extension, bool) {
-		if !informer.HasSynced() {
-			return nil, false
-		}
-		list := &api.ExtensionList{}
-		err := informers.List(context.Background(), list, client.UnsafeDisableDeepCopy) // they are only read
-		return list.Items, err == nil
-	}, nil
+	all := &api.ExtensionList{}
+	err := i.reader.List(context.Background(), all, client.UnsafeDisableDeepCopy)
+	return all.Items, err == nil
 }
 
 func (p *parts) measureLoads() metrics.Loads {

@@ -92,6 +92,16 @@ var _ = Describe("what the manager serves", func() {
 		Eventually(code("http://" + probes + "/readyz")).Should(Equal(http.StatusOK))
 	})
 
+	It("does not start where another listens for probes, and names the flag", func() {
+		w := newWorld()
+		taken, err := net.Listen("tcp", "127.0.0.1:0")
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(taken.Close)
+		cmd, log := w.spawn("--health-probe-bind-address=" + taken.Addr().String())
+		Expect(cmd.Wait()).NotTo(Succeed())
+		Expect(string(log.Contents())).To(ContainSubstring("listen at --health-probe-bind-address: "))
+	})
+
 	It("gives metrics to nobody whom the API server does not know", func() {
 		w := newWorld()
 		metrics := freeAddress()

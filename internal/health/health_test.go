@@ -87,6 +87,7 @@ func TestTheLogIsToldOfWhatIsNew(t *testing.T) {
 }
 
 func TestManyMayAskAtOnce(t *testing.T) {
+	g := NewWithT(t)
 	h := health.New(logr.Discard(), map[string]health.Check{"nushell": fails("gone"), "sandbox": health.Alive})
 	var asking sync.WaitGroup
 	for range 8 {
@@ -97,6 +98,8 @@ func TestManyMayAskAtOnce(t *testing.T) {
 		})
 	}
 	asking.Wait()
+	code, _ := get(h, "/readyz/sandbox")
+	g.Expect(code).To(Equal(http.StatusOK))
 }
 
 func TestACheckEndsWithWhoeverAsks(t *testing.T) {

@@ -3,6 +3,7 @@
 package metrics_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -74,21 +75,12 @@ func (o *operator) gather() map[string]*dto.MetricFamily {
 func (o *operator) series(name string) map[string]float64 {
 	values := map[string]float64{}
 	for _, m := range o.gather()["extension_operator_"+name].GetMetric() {
-		labels := ""
-		for i, pair := range m.GetLabel() {
-			if i > 0 {
-				labels += ","
-			}
-			labels += pair.GetValue()
+		labels := make([]string, 0, len(m.GetLabel()))
+		for _, pair := range m.GetLabel() {
+			labels = append(labels, pair.GetValue())
 		}
-		switch {
-		case m.Counter != nil:
-			values[labels] = m.GetCounter().GetValue()
-		case m.Gauge != nil:
-			values[labels] = m.GetGauge().GetValue()
-		default:
-			values[labels] = float64(m.GetHistogram().GetSampleCount())
-		}
+		// It has one of the three.
+		values[strings.Join(labels, ",")] = m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
 	}
 	return values
 }

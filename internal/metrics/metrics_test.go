@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -217,7 +218,7 @@ func TestWhateverUsersDoSeriesAreBounded(t *testing.T) {
 		o.extensions = append(o.extensions, object(api.ExtensionType(name), name), object(api.TaskservType, name))
 		o.held.Missing = append(o.held.Missing, name)
 		if i%10 == 0 {
-			request(h, "M"+fmt.Sprint(i), fmt.Sprintf("/%d/%x", i, name))
+			request(h, "M"+strconv.Itoa(i), fmt.Sprintf("/%d/%x", i, name))
 			request(h, http.MethodGet, fmt.Sprintf("/api/v1/extensions/loaded/%x/%d", name, i))
 		}
 	}
