@@ -47,6 +47,15 @@ var brokenExtensions = map[string]brokenExtension{
 		message: shown + "lib/b.nu:3:3: Expected keyword: expected def, const, extern, alias, use, module, export or export-env keyword (nu::parser::expected_keyword); " +
 			shown + "mod.nu:3:18: Unknown type.; " + shown + "lib/a.nu:2:3: Expected keyword.",
 	},
+	"constants of the loading program": {
+		files:   files{"mod.nu": "export def install [ctx: record]: nothing -> record<message: string> { {message: $'($PROTOCOL) ($CONTRACT)'} }\n"},
+		message: shown + "mod.nu:1:85: Variable not found. (nu::parser::variable_not_found); " + shown + "mod.nu:1:97: Variable not found.",
+	},
+	"constants of the loading program, in a dependency": {
+		files:        files{"mod.nu": "use taskserv/helper\n" + install},
+		dependencies: map[string]files{"helper": {"mod.nu": "export def a [] { $MESSAGE_HOOK }\n"}},
+		message:      "extensions/taskservs/helper/1.0.0/mod.nu:1:19: an error outside the extension's folder (nu::parser::variable_not_found)",
+	},
 	"type error": {
 		files:   files{"mod.nu": "export def a [x: int] { let b: string = $x; $b }\n"},
 		message: shown + "mod.nu:1:41: Type mismatch: expected string, found int (nu::parser::type_mismatch)",

@@ -26,6 +26,9 @@ var goodExtensions = map[string]struct {
 	dependencies map[string]files
 	hooks        []string
 }{
+	"names that the loading program has as well": {
+		files: files{"mod.nu": "def PROTOCOL [] { answer a b; identity; fail }\n" + install}, hooks: []string{"install"},
+	},
 	"empty module":  {files: files{"mod.nu": ""}, hooks: []string{}},
 	"no hooks":      {files: files{"mod.nu": "export def help-me [] { 1 }\nexport const X = 3\n"}, hooks: []string{}},
 	"every hook":    {files: files{"mod.nu": verify + uninstall + configure + install}, hooks: hooks},

@@ -42,6 +42,13 @@ func (r *Runner) newPlace() (place, error) {
 	return p, nil
 }
 
+// leave removes a place.
+func (r *Runner) leave(p place) {
+	if err := p.stage.Remove(); err != nil {
+		r.options.Log.Error(err, "stage folder could not be removed; it is cleared at the next start", "stage", p.dir)
+	}
+}
+
 // command starts nu with an environment of a home (without one a uid that is not in passwd gets an error line) and an
 // empty PATH. It may read the stage and nothing else.
 func (p place) command(t tools, args ...string) sandbox.Command {

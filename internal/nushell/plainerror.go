@@ -55,13 +55,13 @@ func parsePlainError(stderr string) plainError {
 	if errLine != nil || errColumn != nil {
 		return e
 	}
-	e.file, e.line, e.column, e.label = stderr[place[2]:place[3]], line, column, m[3]
+	e.file, e.line, e.column, e.label = stderr[place[2]:place[3]], line, column, strings.TrimSpace(m[3])
 	return e
 }
 
 // message is the title and what the label adds to it.
 func (e plainError) message() string {
-	if e.label == "" || strings.EqualFold(strings.TrimSuffix(e.title, "."), e.label) {
+	if e.label == "" || strings.EqualFold(strings.TrimSuffix(e.title, "."), strings.TrimSuffix(e.label, ".")) {
 		return e.title
 	}
 	return strings.TrimSuffix(e.title, ".") + ": " + e.label

@@ -88,7 +88,7 @@ func (r *Runner) Check(ctx context.Context, plan extension.Plan, yielding bool) 
 		return extension.Checked{}, err
 	}
 	defer l.end()
-	if err := l.stage.Fill(ctx, plan.Members); err != nil {
+	if err := l.fill(ctx); err != nil {
 		return extension.Checked{}, err
 	}
 	checked := extension.Checked{Toolchain: l.tools.toolchain}
@@ -141,9 +141,20 @@ func (r *Runner) prepare(ctx context.Context, plan extension.Plan, yielding bool
 	return l, nil
 }
 
+// fill puts the plan into the stage. One that somebody deleted meanwhile may be there again with a part of it only.
+func (l *load) fill(ctx context.Context) error {
+	if err := l.stage.Fill(ctx, l.plan.Members); err != nil {
+		return err
+	}
+	if !l.there() {
+		return extension.NewTransientFault(extension.LoadFailed, nil, "the folder that %s was to be loaded in was deleted; the operator tries again", l.what())
+	}
+	return nil
+}
+
 // run has Nushell do the load: one that waits for it already, or a new one.
 func (l *load) run(ctx context.Context) (sandbox.Result, error) {
-	if l.warm = l.worker != nil && l.there(); l.warm {
+	if l.warm = l.worker != nil && !l.worker.gone(); l.warm {
 		return l.worker.Finish(ctx, []byte(l.prelude))
 	}
 	c := l.program()
@@ -156,9 +167,7 @@ func (l *load) end() {
 	if l.worker != nil {
 		l.worker.Stop()
 	}
-	if err := l.stage.Remove(); err != nil {
-		l.runner.options.Log.Error(err, "stage folder could not be removed; it is cleared at the next start", "stage", l.dir)
-	}
+	l.runner.leave(l.place)
 }
 
 func (l *load) folderOf(k extension.Key) string {

@@ -30,12 +30,6 @@ func (w *worker) gone() bool {
 	}
 }
 
-// stop ends it and removes its stage, in which nothing was ever put.
-func (w *worker) stop() error {
-	w.Stop()
-	return w.place.stage.Remove()
-}
-
 // workers are those that wait. Only Start adds any, so that there is none before it runs or after it ended.
 type workers struct {
 	// asked wakes Start when one was taken.
@@ -101,8 +95,8 @@ func (ws *workers) dismiss(useless func(*worker) bool) []*worker {
 func (r *Runner) NeedLeaderElection() bool { return false }
 
 // Start keeps Options.Workers Nushells waiting until ctx ends, and returns when none is left. One is replaced when it was
-// taken, is gone, has waited for Options.WorkerIdle, or when nu or the loading program were. What keeps one from being
-// started is told by the loads, which start their own then; it is tried again after the next load.
+// taken, is gone, has waited for Options.WorkerIdle, or when nu or the loading program were; that is looked at after each load and
+// now and then. What keeps one from being started is told by the loads, which start their own then.
 func (r *Runner) Start(ctx context.Context) error {
 	sweep := time.NewTicker(max(r.options.WorkerIdle/4, time.Millisecond))
 	defer sweep.Stop()
@@ -112,7 +106,8 @@ func (r *Runner) Start(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return r.stop(r.workers.dismiss(func(*worker) bool { return true }))
+			r.stop(r.workers.dismiss(func(*worker) bool { return true }))
+			return nil
 		case <-r.workers.asked:
 		case <-sweep.C:
 		}
@@ -125,21 +120,20 @@ func (r *Runner) refill(ctx context.Context) error {
 		return nil
 	}
 	t, err := r.look(ctx)
+	r.stop(r.workers.dismiss(func(w *worker) bool {
+		return err != nil || w.tools != t || w.gone() || time.Since(w.since) >= r.options.WorkerIdle
+	}))
 	if err != nil {
 		return err
 	}
-	errs := []error{r.stop(r.workers.dismiss(func(w *worker) bool {
-		return w.tools != t || w.gone() || time.Since(w.since) >= r.options.WorkerIdle
-	}))}
 	for r.workers.count() < r.options.Workers && ctx.Err() == nil {
 		w, err := r.startWorker(t)
 		if err != nil {
-			errs = append(errs, err)
-			break
+			return err
 		}
 		r.workers.add(w)
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 func (r *Runner) startWorker(t tools) (*worker, error) {
@@ -154,10 +148,10 @@ func (r *Runner) startWorker(t tools) (*worker, error) {
 	return &worker{Worker: started, place: p, tools: t, since: time.Now()}, nil
 }
 
-func (r *Runner) stop(gone []*worker) error {
-	errs := make([]error, 0, len(gone))
+// stop ends workers and removes their stages, in which nothing was ever put.
+func (r *Runner) stop(gone []*worker) {
 	for _, w := range gone {
-		errs = append(errs, w.stop())
+		w.Stop()
+		r.leave(w.place)
 	}
-	return errors.Join(errs...)
 }

@@ -209,7 +209,7 @@ func TestAnotherProgramHasWorkersOfItsOwn(t *testing.T) {
 	g.Expect(waiting(runner).tools.toolchain).To(Equal(toolchain))
 }
 
-// A loading program of a user's that waits for nothing costs a process for each load, and no answer.
+// A loading program of a user's that waits for nothing costs processes, and no answer.
 func TestAProgramThatDoesNotWait(t *testing.T) {
 	g := NewWithT(t)
 	stagesBelow(t, t.TempDir())
@@ -302,9 +302,40 @@ func TestAWorkerWhoseStageIsDeletedIsNoneToTake(t *testing.T) {
 	defer l.end()
 	g.Expect(l.worker).NotTo(BeNil())
 	g.Expect(os.RemoveAll(l.dir)).To(Succeed(), "after it was taken")
-	g.Expect(l.stage.Fill(t.Context(), s.plan.Members)).To(Succeed())
+	err = l.fill(t.Context())
+	g.Expect(err).To(MatchError("the folder that taskserv sample 1.0.0 was to be loaded in was deleted; the operator tries again"))
+	g.Expect(extension.AsFault(err).Class()).To(Equal(extension.Retryable), "half a plan is no verdict")
+}
+
+func TestAWorkerThatEndsAfterItWasTakenIsNotUsed(t *testing.T) {
+	g := NewWithT(t)
+	s := stage(t, t.TempDir(), files{"mod.nu": install}, nil)
+	runner, stop := warmed(t, sharedRunner(t), 1)
+	defer stop()
+	l, err := runner.prepare(t.Context(), s.plan, false)
+	g.Expect(err).NotTo(HaveOccurred())
+	defer l.end()
+	g.Expect(l.fill(t.Context())).To(Succeed())
+	l.worker.Stop()
 	result, err := l.run(t.Context())
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(result.ExitCode).To(BeZero(), string(result.Stderr))
+	g.Expect(result.ExitCode).To(BeZero())
 	g.Expect(l.warm).To(BeFalse())
+}
+
+func TestNobodyWaitsWithoutNushell(t *testing.T) {
+	g := NewWithT(t)
+	stagesBelow(t, t.TempDir())
+	folder := t.TempDir()
+	program, err := os.ReadFile(filepath.Join(provisioning, programFile))
+	g.Expect(err).NotTo(HaveOccurred())
+	files{programFile: string(program)}.write(t, folder)
+	like := New(options(t))
+	like.binaries.newest = sharedRunner(t).binaries.newest
+	like.options.Provisioning, like.options.WorkerIdle = folder, 100*time.Millisecond
+	runner, stop := warmed(t, like, 1)
+	defer stop()
+	g.Expect(os.Remove(filepath.Join(folder, programFile))).To(Succeed())
+	await(t, func() bool { return runner.workers.count() == 0 })
+	await(t, func() bool { left, _ := os.ReadDir(stagesFolder); return len(left) == 0 })
 }

@@ -94,10 +94,11 @@ def first-error [all: string] {
     if $label == null { return null }
     let title = $stderr | parse --regex '(?m)^Error: (?:Error: )?(?<title>.*)$' | get title.0? | default ''
     let bare = $title | str replace --regex '\.$' ''
-    let same = $label.text in [null ''] or ($bare | str lowercase) == ($label.text | str lowercase)
+    let text = $label.text | default '' | str trim
+    let same = $text == '' or ($bare | str lowercase) == ($text | str replace --regex '\.$' '' | str lowercase)
     {
         file: $place.file, line: ($label.line | into int), column: ($label.column | into int), title: $title
-        message: (if $same { $title } else { $'($bare): ($label.text)' })
+        message: (if $same { $title } else { $'($bare): ($text)' })
         code: ($stderr | parse --regex '(?m)^diagnostic code: (?<code>\S+)$' | get code.0? | default '')
     }
 }
