@@ -36,7 +36,7 @@ generate: ## Generate the deepcopy functions of the API types
 .PHONY: manifests
 manifests: ## Generate the CRDs and the manager's RBAC role
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=$(GENERATED)/config/crd/bases
-	$(CONTROLLER_GEN) rbac:roleName=extension-manager paths=./internal/controller/... output:rbac:dir=$(GENERATED)/config/rbac
+	$(CONTROLLER_GEN) rbac:roleName=extension-manager paths=./internal/controller/... paths=./internal/inventory/... output:rbac:dir=$(GENERATED)/config/rbac
 
 .PHONY: fmt
 fmt: ## Format the Go code

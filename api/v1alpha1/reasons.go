@@ -2,9 +2,24 @@
 
 package v1alpha1
 
+import (
+	"crypto/sha256"
+	"encoding/hex"
+)
+
 // ReloadAnnotation asks for a reload. Its value is an opaque token: a value that
 // differs from status.lastHandledReloadAt is a request.
 const ReloadAnnotation = "extensions.provisioning.dev/reload-requested-at"
+
+// RecordedToken is the form in which a reload token is kept in
+// status.lastHandledReloadAt: itself, or its digest when it is longer than the status holds.
+func RecordedToken(token string) string {
+	if len(token) <= MaxTokenLength {
+		return token
+	}
+	sum := sha256.Sum256([]byte(token))
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
 
 // Condition types of an Extension. Reconciling and Stalled are present only
 // while True, as kstatus wants them.

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"time"
 
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -12,6 +13,7 @@ import (
 	"provisioning.dev/extension-operator/internal/catalog"
 	"provisioning.dev/extension-operator/internal/config"
 	"provisioning.dev/extension-operator/internal/controller"
+	"provisioning.dev/extension-operator/internal/inventory"
 	"provisioning.dev/extension-operator/internal/load"
 	"provisioning.dev/extension-operator/internal/metrics"
 	"provisioning.dev/extension-operator/internal/nushell"
@@ -28,6 +30,9 @@ type parts struct {
 	libraries []*catalog.Library
 	loader    *load.Loader
 	wakes     *controller.Wakes
+	inventory *inventory.Inventory
+	// api answers the REST API.
+	api http.Handler
 	// observers are told of loads and verdicts.
 	observers observers
 	metrics   *metrics.Metrics
@@ -78,6 +83,9 @@ func assemble(ctx context.Context, mgr ctrl.Manager, s config.Settings) (*parts,
 	}
 	if err := p.reconciler(mgr).Setup(mgr, s.Workers); err != nil {
 		return nil, fmt.Errorf("set up the controller: %w", err)
+	}
+	if err := p.addAPI(ctx, mgr, s); err != nil {
+		return nil, err
 	}
 	p.saySandbox(ctx)
 	p.sayToolchain(ctx)

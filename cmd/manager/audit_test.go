@@ -16,6 +16,7 @@ import (
 	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
+	"provisioning.dev/extension-operator/internal/extension"
 )
 
 // auditLines reads what a manager has recorded of a namespace, and of none.
@@ -71,7 +72,7 @@ var _ = Describe("the audit log", func() {
 			text, err := os.ReadFile(w.settings.AuditLog)
 			return string(text), err
 		}).Should(ContainSubstring(`"verb":"reload"`), "a moment after the status is written")
-		Expect(w.loader.Clear()).To(Equal(3))
+		Expect(w.loader.Clear(extension.Key{}, "")).To(Equal(3))
 		w.stop()
 
 		text, err := os.ReadFile(w.settings.AuditLog)

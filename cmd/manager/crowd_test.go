@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
+	"provisioning.dev/extension-operator/internal/extension"
 )
 
 // The good ones beside a crowd of another namespace.
@@ -81,7 +82,7 @@ func (w *world) timeToReady(home *world) time.Duration {
 		Expect(err).NotTo(HaveOccurred())
 		events, err := watching.Watch(context.Background(), &api.ExtensionList{}, client.InNamespace(home.namespace))
 		Expect(err).NotTo(HaveOccurred())
-		w.loader.Clear()
+		w.loader.Clear(extension.Key{}, "")
 		began := time.Now()
 		for i := range goodOnes {
 			home.apply(api.TaskservType, fmt.Sprint("good-", i), "")

@@ -12,6 +12,7 @@ import (
 	"provisioning.dev/extension-operator/internal/catalog"
 	"provisioning.dev/extension-operator/internal/config"
 	"provisioning.dev/extension-operator/internal/controller"
+	"provisioning.dev/extension-operator/internal/extension"
 	"provisioning.dev/extension-operator/internal/nushell"
 	"provisioning.dev/extension-operator/internal/resolve"
 	"provisioning.dev/extension-operator/internal/sandbox"
@@ -28,7 +29,7 @@ func (p *parts) addLibraries(mgr ctrl.Manager, s config.Settings, copies *store.
 	for _, entry := range entries {
 		library, err := catalog.NewLibrary(catalog.Options{
 			Name: entry.Name, Dir: entry.Dir, Store: copies, Interval: s.LibraryInterval, Limits: folderLimits(s),
-			OnChange: p.wakes.Changed, OnSync: p.wakes.Synced,
+			OnChange: p.changed, OnSync: p.wakes.Synced,
 			Logger: ctrl.Log.WithName("catalog").WithValues("catalog", entry.Name),
 		})
 		if err != nil {
@@ -42,15 +43,17 @@ func (p *parts) addLibraries(mgr ctrl.Manager, s config.Settings, copies *store.
 	return nil
 }
 
+// changed tells of answers of a catalog that are not what they were.
+func (p *parts) changed(consulted []extension.Consulted) {
+	p.wakes.Changed(consulted)
+	p.inventory.Changed()
+}
+
 func (p *parts) reconciler(mgr ctrl.Manager) *controller.Reconciler {
-	catalogs := make([]resolve.Catalog, len(p.libraries))
-	for i, library := range p.libraries {
-		catalogs[i] = library
-	}
 	return controller.New(controller.Options{
 		Client:   mgr.GetClient(),
 		Recorder: mgr.GetEventRecorder("extension-operator"),
-		Resolver: resolve.New(controller.Peers{Reader: mgr.GetClient()}, catalogs...),
+		Resolver: resolve.New(controller.Peers{Reader: mgr.GetClient()}, p.catalogs().forResolving()...),
 		Loader:   p.loader,
 		Observer: p.observers,
 		Wakes:    p.wakes,

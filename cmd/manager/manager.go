@@ -54,6 +54,9 @@ func run(ctx context.Context, settings config.Settings) error {
 	if err := addProbes(ctx, mgr, p, settings); err != nil {
 		return err
 	}
+	if err := mgr.Add(loopback{p.api}); err != nil {
+		return fmt.Errorf("add the REST API: %w", err)
+	}
 	ctrl.Log.WithName("setup").Info("Starting", "version", version, "libraries", settings.Libraries)
 	return mgr.Start(ctx)
 }

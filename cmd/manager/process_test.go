@@ -43,7 +43,7 @@ func (w *world) spawnWith(change func(kubeconfig string), more ...string) (*exec
 	cmd, err := env.Command(program(), append([]string{
 		"--kubeconfig", kubeconfig, "--library", w.catalogDir, "--nushell-path", w.settings.NushellPath,
 		"--provisioning-path", w.settings.ProvisioningPath, "--sandbox-path", helper, "--cache-dir", w.settings.CacheDir,
-		"--leader-elect=false", "--metrics-bind-address", "0", "--health-probe-bind-address", "0",
+		"--leader-elect=false", "--leader-election-namespace", shippedNamespace, "--metrics-bind-address", "0", "--health-probe-bind-address", "0",
 	}, more...)...)
 	Expect(err).NotTo(HaveOccurred())
 	log := gbytes.NewBuffer()

@@ -79,13 +79,22 @@ func grantShippedRoles(user string) {
 			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
 		})
 	}
-	role := &rbacv1.Role{}
-	readShipped("leader_election_role.yaml", role)
-	create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: role.Namespace}}, role, &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Namespace: role.Namespace, Name: role.Name}, Subjects: subjects,
-		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},
-	})
+	create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: shippedNamespace}})
+	for _, file := range []string{"leader_election_role.yaml", "cache_role.yaml"} {
+		role := &rbacv1.Role{}
+		readShipped(file, role)
+		create(role, &rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Namespace: role.Namespace, Name: role.Name}, Subjects: subjects,
+			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},
+		})
+	}
+	shared := &corev1.ConfigMap{}
+	readShipped("../manager/cache_configmap.yaml", shared)
+	create(shared)
 }
+
+// shippedNamespace is the one of the shipped manifests.
+const shippedNamespace = "extension-system"
 
 func readShipped(file string, into client.Object) {
 	GinkgoHelper()

@@ -68,7 +68,7 @@ func newWorldOf(t testing.TB) *world {
 	s.CacheDir = t.TempDir()
 	s.NushellPath, s.SandboxPath = nu, helper
 	s.ProvisioningPath = filepath.Join("..", "..", "nushell")
-	s.LeaderElect = false
+	s.LeaderElect, s.LeaderElectionNS = false, shippedNamespace
 	s.MetricsBindAddress, s.ProbeBindAddress = "0", "0"
 	w.settings = s
 	return w

@@ -3,6 +3,7 @@
 package audit
 
 import (
+	"net/http"
 	"strconv"
 	"time"
 
@@ -65,9 +66,16 @@ func (l *Log) verdict(verb string, r extension.VerdictRecord) {
 // Cleared records that the cache was cleared.
 func (l *Log) Cleared(r extension.ClearRecord) {
 	e := l.event(verbClear, cachePath, r.At, r.At)
-	notes(e.Annotations).set("entries", strconv.Itoa(r.Entries))
-	notes(e.Annotations).set("outcome", "Cleared")
-	e.ResponseStatus = &metav1.Status{Status: metav1.StatusSuccess, Code: codeGood}
+	notes := notes(e.Annotations)
+	if r.By != "" {
+		notes.set("asked-by", "user "+r.By)
+	}
+	if r.Key.Version != "" {
+		notes.set("key", r.Key.String())
+	}
+	notes.set("entries", strconv.Itoa(r.Entries))
+	notes.set("outcome", "Cleared")
+	e.ResponseStatus = &metav1.Status{Status: metav1.StatusSuccess, Code: http.StatusOK}
 	l.put(e)
 }
 
@@ -79,7 +87,7 @@ func (l *Log) lostEvents(lost uint64) *auditv1.Event {
 	notes(e.Annotations).set("lost", number)
 	notes(e.Annotations).set("outcome", "Lost")
 	e.ResponseStatus = &metav1.Status{
-		Status: metav1.StatusFailure, Code: codeLost, Reason: "EventsLost",
+		Status: metav1.StatusFailure, Code: http.StatusInsufficientStorage, Reason: "EventsLost",
 		Message: number + " audit events were lost before this one; the operator's log says why",
 	}
 	return e
@@ -121,12 +129,12 @@ func (l *Log) about(verb string, asker extension.Asker, began, ended time.Time) 
 func conclude(e *auditv1.Event, fault *extension.Fault) {
 	if fault == nil {
 		notes(e.Annotations).set("outcome", api.LoadedReason)
-		e.ResponseStatus = &metav1.Status{Status: metav1.StatusSuccess, Code: codeGood}
+		e.ResponseStatus = &metav1.Status{Status: metav1.StatusSuccess, Code: http.StatusOK}
 		return
 	}
 	notes(e.Annotations).set("outcome", string(fault.Code))
 	e.ResponseStatus = &metav1.Status{
-		Status: metav1.StatusFailure, Code: codeOf(fault), Reason: metav1.StatusReason(fault.Code),
+		Status: metav1.StatusFailure, Code: int32(fault.HTTPStatus()), Reason: metav1.StatusReason(fault.Code),
 		Message: clip(fault.Message, maxText),
 	}
 }

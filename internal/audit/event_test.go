@@ -110,6 +110,10 @@ func TestEveryEventIsOneOfTheForm(t *testing.T) {
 		"reload":  {func(l *Log) { l.Reloaded(reloaded) }, "reload", "Loaded", "extension team-a/etcd", "team-a/etcd", 200, ""},
 		"refusal": {func(l *Log) { l.Refused(refusal) }, "refuse", "VersionNotFound", "extension team-a/etcd", "team-a/etcd", 404, refusal.Fault.Message},
 		"clear":   {func(l *Log) { l.Cleared(extension.ClearRecord{Entries: 7, At: began}) }, "clear", "Cleared", "", "", 200, ""},
+		"clear by": {func(l *Log) {
+			l.Cleared(extension.ClearRecord{Key: goodLoad.Member.Key, By: "alice", Entries: 7, At: began})
+		},
+			"clear", "Cleared", "user alice", "", 200, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -131,6 +135,7 @@ func TestEveryEventIsOneOfTheForm(t *testing.T) {
 				g.Expect(e.ObjectRef).To(BeNil())
 				g.Expect(e.RequestURI).To(Equal("/api/v1/extensions/cache"))
 				g.Expect(annotation(e, "entries")).To(Equal("7"))
+				g.Expect(annotation(e, "key")).To(Equal(map[bool]string{true: goodLoad.Member.Key.String()}[c.by != ""]))
 				return
 			}
 			g.Expect(e.ObjectRef.Namespace + "/" + e.ObjectRef.Name).To(Equal(c.place))
@@ -147,15 +152,6 @@ func TestEveryEventIsOneOfTheForm(t *testing.T) {
 		g.Expect(annotation(decode(t, written[3]), "reference")).To(Equal("taskserv/etcd@^4"))
 		g.Expect(decode(t, written[3]).Annotations).NotTo(HaveKey(HaveSuffix("/key")), "no version was found")
 	})
-}
-
-func TestEveryCodeHasANumber(t *testing.T) {
-	g := NewWithT(t)
-	g.Expect(codes).To(HaveLen(len(extension.Codes())))
-	for _, code := range extension.Codes() {
-		g.Expect(codeOf(extension.NewFault(code, "x"))).To(And(BeNumerically(">=", 400), BeNumerically("<", 600)), string(code))
-		g.Expect(codeOf(extension.NewTransientFault(code, nil, "x"))).To(BeNumerically(">=", 500), string(code))
-	}
 }
 
 func TestWhatOthersWroteIsBoundedAndOnOneLine(t *testing.T) {

@@ -92,6 +92,18 @@ func (c *Cache[V]) Clear() int {
 	return n
 }
 
+// Drop drops what is remembered of those values that which picks and returns how much
+// that was.
+func (c *Cache[V]) Drop(which func(V) bool) int {
+	n := 0
+	for _, key := range c.memo.Keys() {
+		if v, ok := c.memo.Peek(key); ok && which(v) && c.memo.Remove(key) {
+			n++
+		}
+	}
+	return n
+}
+
 // Len is the number of remembered values.
 func (c *Cache[V]) Len() int { return c.memo.Len() }
 

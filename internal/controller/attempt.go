@@ -3,8 +3,6 @@
 package controller
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -56,7 +54,7 @@ func (r *Reconciler) begin(ext *api.Extension, rec *record) *attempt {
 // first; a newer one waits for that and for its time, and of several the newest
 // is found then.
 func (a *attempt) takeToken(now time.Time) {
-	wanted, reload := recordedToken(a.ext.Annotations[api.ReloadAnnotation]), &a.rec.reload
+	wanted, reload := api.RecordedToken(a.ext.Annotations[api.ReloadAnnotation]), &a.rec.reload
 	if reload.open {
 		a.token = reload.token
 	}
@@ -88,16 +86,6 @@ func (a *attempt) later() ctrl.Result {
 		return ctrl.Result{}
 	}
 	return ctrl.Result{RequeueAfter: a.again, Priority: ptr.To(timers)}
-}
-
-// recordedToken is the form in which a token is kept: itself, or its digest when
-// it is longer than the status holds.
-func recordedToken(token string) string {
-	if len(token) <= api.MaxTokenLength {
-		return token
-	}
-	sum := sha256.Sum256([]byte(token))
-	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
 // rest tells whether there is nothing to do yet: the object goes away, or a

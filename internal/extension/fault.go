@@ -5,6 +5,7 @@ package extension
 import (
 	"errors"
 	"fmt"
+	"net/http"
 )
 
 // Code says what went wrong. The codes are the reasons of the API.
@@ -67,6 +68,34 @@ var classes = map[Code]Class{
 	InternalError:      Retryable,
 }
 
+// statuses say by a number of HTTP what a code says.
+var statuses = map[Code]int{
+	InvalidVersion:     http.StatusUnprocessableEntity,
+	InvalidMetadata:    http.StatusUnprocessableEntity,
+	LoadFailed:         http.StatusUnprocessableEntity,
+	LimitExceeded:      http.StatusRequestEntityTooLarge,
+	DependencyCycle:    http.StatusConflict,
+	DependencyConflict: http.StatusConflict,
+	ExtensionNotFound:  http.StatusNotFound,
+	VersionNotFound:    http.StatusNotFound,
+	DependencyMissing:  http.StatusNotFound,
+	DependencyNotReady: http.StatusConflict,
+	AwaitingRequest:    http.StatusConflict,
+	LoadTimeout:        http.StatusGatewayTimeout,
+	NushellUnavailable: http.StatusServiceUnavailable,
+	SandboxUnavailable: http.StatusServiceUnavailable,
+	CatalogUnavailable: http.StatusServiceUnavailable,
+	InternalError:      http.StatusInternalServerError,
+}
+
+// HTTPStatus says by a number of HTTP what c says; what is no code is an internal error.
+func (c Code) HTTPStatus() int {
+	if status, known := statuses[c]; known {
+		return status
+	}
+	return http.StatusInternalServerError
+}
+
 // Codes lists every code, in no particular order.
 func Codes() []Code {
 	codes := make([]Code, 0, len(classes))
@@ -124,6 +153,16 @@ func (f *Fault) Class() Class {
 		return Retryable
 	}
 	return class
+}
+
+// HTTPStatus says by a number of HTTP what went wrong. What may pass by itself is no
+// mistake of the extension's, whatever its code.
+func (f *Fault) HTTPStatus() int {
+	status := f.Code.HTTPStatus()
+	if f.Transient && status < http.StatusInternalServerError {
+		return http.StatusServiceUnavailable
+	}
+	return status
 }
 
 // AsFault finds the Fault in err. An error without one is an InternalError,

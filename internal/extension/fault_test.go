@@ -45,6 +45,16 @@ func TestATransientFaultIsAlwaysRetryable(t *testing.T) {
 	}
 }
 
+func TestEveryCodeHasANumberOfHTTP(t *testing.T) {
+	g := NewWithT(t)
+	for _, code := range extension.Codes() {
+		g.Expect(extension.NewFault(code, "x").HTTPStatus()).To(And(BeNumerically(">=", 400), BeNumerically("<", 600)), string(code))
+		g.Expect(extension.NewTransientFault(code, nil, "x").HTTPStatus()).To(BeNumerically(">=", 500), string(code))
+		g.Expect(code.HTTPStatus() == 500).To(Equal(code == extension.InternalError), "%s has a number of its own", code)
+	}
+	g.Expect(extension.Code("Suspended").HTTPStatus()).To(Equal(500))
+}
+
 func TestAnUnknownCodeIsRetryable(t *testing.T) {
 	NewWithT(t).Expect((&extension.Fault{Code: "Nonsense"}).Class()).To(Equal(extension.Retryable))
 }

@@ -57,6 +57,10 @@ type VerdictRecord struct {
 
 // ClearRecord tells that what was remembered of loads was forgotten.
 type ClearRecord struct {
+	// Key is what alone was forgotten; it has no Version where all was.
+	Key Key
+	// By is who asked for it; empty where nobody is known.
+	By string
 	// Entries is how many outcomes that were.
 	Entries int
 	At      time.Time

@@ -80,7 +80,7 @@ func (l *Loader) perform(t *task) {
 		}
 	}
 	defer l.slots.ask(string(t.InputDigest), t.Namespace)()
-	t.out = <-l.fly(string(t.InputDigest), t.Fresh, func() outcome { return l.run(t.Request) })
+	t.out = <-l.fly(t.Request, func() outcome { return l.run(t.Request) })
 }
 
 // maxReason is how much of a dependency's own message is told of it, in bytes.

@@ -72,6 +72,8 @@ type Loader struct {
 
 // outcome is what a load gave: a Loaded, or an error.
 type outcome struct {
+	// key of the root of the plan.
+	key    extension.Key
 	loaded *extension.Loaded
 	err    error
 }
@@ -110,10 +112,16 @@ func (l *Loader) enter() bool {
 // NeedLeaderElection is false: the Loader belongs to the process, not to the leader.
 func (l *Loader) NeedLeaderElection() bool { return false }
 
-// Clear forgets what is remembered and returns how many outcomes that were.
-func (l *Loader) Clear() int {
-	entries := l.memo.Clear()
-	l.opts.Observer.Cleared(extension.ClearRecord{Entries: entries, At: l.opts.Now()})
+// Clear forgets what is remembered, of one key or, where it has no Version, of all, and
+// returns how many outcomes that were. By is who asked for it, for the record.
+func (l *Loader) Clear(key extension.Key, by string) int {
+	var entries int
+	if key.Version == "" {
+		entries = l.memo.Clear()
+	} else {
+		entries = l.memo.Drop(func(out outcome) bool { return out.key == key })
+	}
+	l.opts.Observer.Cleared(extension.ClearRecord{Key: key, By: by, Entries: entries, At: l.opts.Now()})
 	return entries
 }
 
@@ -171,7 +179,7 @@ func (l *Loader) Load(req Request, notify func()) *Flight {
 	}
 	flight := newFlight()
 	asked := l.slots.ask(key, req.Namespace)
-	result := l.fly(key, req.Fresh, func() outcome {
+	result := l.fly(req, func() outcome {
 		if err := l.dependencies(req); err != nil {
 			return outcome{err: err}
 		}
@@ -200,13 +208,15 @@ func (l *Loader) recall(key string, of extension.Key) (outcome, bool) {
 }
 
 // fly makes an outcome, or joins whoever makes it already.
-func (l *Loader) fly(key string, fresh bool, produce func() outcome) <-chan outcome {
-	return l.memo.Do(key, fresh, func() (outcome, bool) {
+func (l *Loader) fly(req Request, produce func() outcome) <-chan outcome {
+	root := req.Plan.Root().Key
+	return l.memo.Do(string(req.InputDigest), req.Fresh, func() (outcome, bool) {
 		if !l.enter() {
 			return outcome{err: context.Canceled}, false
 		}
 		defer l.flights.Done()
 		out := produce()
+		out.key = root
 		return out, remember(out)
 	})
 }

@@ -58,10 +58,31 @@ func TestAMemoHitHasEndedAndRunsNothing(t *testing.T) {
 	g.Expect(b.nu.checks.Load()).To(BeEquivalentTo(1))
 	g.Expect(b.Stats()).To(Equal(load.Stats{Runs: 1, Hits: 1, Misses: 1, Entries: 1}))
 
-	g.Expect(b.Clear()).To(Equal(1))
+	g.Expect(b.Clear(extension.Key{}, "")).To(Equal(1))
 	_, err = b.load(req)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(b.nu.checks.Load()).To(BeEquivalentTo(2), "what was cleared is loaded again")
+}
+
+func TestOneKeyIsForgottenAlone(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, func(o *load.Options) { o.CacheSize = 2 })
+	etcd, other := b.put("etcd", "3.5.0"), b.put("containerd", "2.0.0")
+	for _, m := range []extension.Member{etcd, other} {
+		_, err := b.load(b.request(m))
+		g.Expect(err).NotTo(HaveOccurred())
+	}
+	g.Expect(b.Clear(extension.Key{Type: extension.Taskserv, Name: "etcd", Version: "3.6.0"}, "alice")).To(BeZero())
+	g.Expect(b.Clear(etcd.Key, "alice")).To(Equal(1))
+	g.Expect(b.Stats().Entries).To(Equal(1))
+	_, err := b.load(b.request(other))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(b.Stats().Hits).To(BeEquivalentTo(1))
+	for _, m := range []extension.Member{etcd, b.put("postgresql", "16.0.0")} {
+		_, err := b.load(b.request(m))
+		g.Expect(err).NotTo(HaveOccurred())
+	}
+	g.Expect(b.Stats().Evictions).To(BeEquivalentTo(1))
 }
 
 func TestManyAskersOneLoad(t *testing.T) {

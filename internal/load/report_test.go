@@ -88,8 +88,8 @@ func TestClearingIsReportedWithHowMuchWasForgotten(t *testing.T) {
 	b := newBench(t, func(o *load.Options) { o.Now = func() time.Time { return now } })
 	_, err := b.load(b.request(b.put("etcd", "3.5.0")))
 	g.Expect(err).NotTo(HaveOccurred())
-	b.Clear()
-	b.Clear()
+	b.Clear(extension.Key{}, "")
+	b.Clear(extension.Key{}, "")
 	g.Expect(b.clear).To(Equal([]extension.ClearRecord{{Entries: 1, At: now}, {At: now}}))
 }
 

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"provisioning.dev/extension-operator/internal/extension"
+)
+
+// ClearQuery asks to clear the cache.
+type ClearQuery struct {
+	Key cacheKey `query:"key" doc:"Only this key"`
+}
+
+// said is the output of what ends in a sentence.
+type said struct{ Body Success[string] }
+
+// counted is the output of stats.
+type counted struct{ Body Success[CacheStats] }
+
+func (a *api) registerCache() {
+	register(a, operation{
+		method: http.MethodDelete, path: base + "/cache", id: "clear-cache", summary: "Have every replica forget what it remembers of loads",
+		description: "What is loaded stays so: statuses are no cache. The next load of what was forgotten runs Nushell.",
+		about:       byPath,
+	}, a.clear)
+	register(a, operation{
+		method: http.MethodGet, path: base + "/stats", id: "get-stats", summary: "Tell how the cache of the replica that answers fares",
+		about: byPath,
+	}, a.stats)
+}
+
+func (a *api) clear(ctx context.Context, q *ClearQuery) (*said, error) {
+	key, _ := extension.ParseKey(string(q.Key)) // the schema has let through what is one, or none
+	if err := a.opts.Cache.Clear(ctx, key, a.opts.Guard.Caller(ctx)); err != nil {
+		return nil, err
+	}
+	text := "Cache cleared"
+	if q.Key != "" {
+		text = "Cache cleared of " + string(q.Key)
+	}
+	return &said{Success[string]{Success: true, Data: text}}, nil
+}
+
+func (a *api) stats(context.Context, *struct{}) (*counted, error) {
+	s := a.opts.Cache.Stats()
+	data := CacheStats{
+		Replica: s.Replica, Since: s.Since.UTC().Format(time.RFC3339), Loads: s.Runs + s.Hits, CacheHits: s.Hits, Runs: s.Runs,
+		Evictions: s.Evictions, Entries: s.Entries, Capacity: s.Capacity,
+	}
+	if data.Loads > 0 {
+		data.HitRatio = float64(data.CacheHits) / float64(data.Loads)
+	}
+	return &counted{Success[CacheStats]{Success: true, Data: data}}, nil
+}
