@@ -41,6 +41,11 @@ const (
 // mediaTypes are those of the formats.
 var mediaTypes = map[string]string{"json": jsonType, "dot": dotType, "mermaid": mermaidType}
 
+// formats are what media types that may be accepted stand for.
+var formats = map[string]string{
+	jsonType: "json", dotType: "dot", mermaidType: "mermaid", "*/*": "json", "application/*": "json", "text/*": "dot",
+}
+
 func (a *api) registerCatalogs() {
 	register(a, operation{
 		method: http.MethodGet, path: base + "/available", id: "list-available", summary: "List what the catalogs have",
@@ -142,11 +147,10 @@ func (q *GraphQuery) format() (string, error) {
 	if q.Accept == "" {
 		return "json", nil
 	}
-	wanted := negotiation.SelectQValue(q.Accept, []string{jsonType, dotType, mermaidType})
-	for format, mediaType := range mediaTypes {
-		if mediaType == wanted {
-			return format, nil
-		}
+	// Of what is accepted alike, the first here is taken.
+	wanted := negotiation.SelectQValue(q.Accept, []string{jsonType, dotType, mermaidType, "*/*", "application/*", "text/*"})
+	if format, can := formats[wanted]; can {
+		return format, nil
 	}
 	return "", fail(http.StatusNotAcceptable, "a graph is %s, %s or %s; accept one of them, or choose by ?format=json, dot or mermaid", jsonType, dotType, mermaidType)
 }

@@ -100,7 +100,7 @@ type Version struct {
 	Dependencies []string `json:"dependencies" nullable:"false"`
 	Author       *string  `json:"author"`
 	Repository   *string  `json:"repository"`
-	Broken       *Broken  `json:"broken" doc:"Null where it can be loaded"`
+	Broken       *Broken  `json:"broken,omitempty" doc:"Why it cannot be loaded; absent where nothing is wrong with it"`
 }
 
 // Broken says why a version cannot be loaded.

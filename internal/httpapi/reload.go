@@ -50,7 +50,7 @@ type Accepted struct {
 // reloaded is the output of a reload.
 type reloaded struct {
 	Status   int
-	Location string `header:"Location" doc:"With 202: where to look"`
+	Location string `header:"Location" hidden:"true"`
 	Body     Accepted
 }
 
