@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -87,7 +89,10 @@ func keys(entries []entry) []string {
 	return all
 }
 
-const loadKubernetes = `{"extension_type": "taskserv", "name": "kubernetes"}`
+// reloadOf is the body of a reload of a taskserv.
+func reloadOf(name string) string { return `{"extension_type": "taskserv", "name": "` + name + `"}` }
+
+const reloadPath = "/api/v1/extensions/reload"
 
 var _ = Describe("the REST API", func() {
 	It("tells what is loaded, to the letter", func() {
@@ -110,5 +115,137 @@ var _ = Describe("the REST API", func() {
 		Expect(reload.Status).To(Equal(http.StatusOK))
 		Expect(reload.Text).To(Equal("{\"success\":true,\"data\":\"Extension kubernetes reloaded\"}\n"))
 		Expect(w.loader.Stats().Runs).To(BeEquivalentTo(4))
+	})
+
+	It("reloads for who depends on what nobody asks for", func() {
+		w := newWorld()
+		w.publishNeeding("kubernetes", "1.28.0", "etcd")
+		w.publish(api.TaskservType, "etcd", "3.5.9", nil)
+		w.start()
+		w.apply(api.TaskservType, "kubernetes", "")
+		w.becomes("kubernetes", ready)
+		reload := w.call(http.MethodPost, reloadPath, reloadOf("etcd"))
+		Expect(reload.Text).To(Equal("{\"success\":true,\"data\":\"Extension etcd reloaded\"}\n"))
+		Expect(w.loader.Stats().Runs).To(BeEquivalentTo(4))
+		Expect(w.get("kubernetes").Status.LastHandledReloadAt).To(Equal(w.get("kubernetes").Annotations[api.ReloadAnnotation]))
+		broken := w.call(http.MethodGet, "/api/v1/extensions/taskserv/etcd/dependents")
+		Expect(string(broken.Data)).To(ContainSubstring(`"loaded":["taskserv:kubernetes:1.28.0"]`))
+	})
+
+	It("says why a reload failed, and leaves what is loaded", func() {
+		w := newWorld()
+		w.publish(api.TaskservType, "etcd", "3.5.9", nil)
+		w.start()
+		w.apply(api.TaskservType, "etcd", "")
+		w.becomes("etcd", ready)
+		w.publish(api.TaskservType, "etcd", "3.5.9", map[string]string{"mod.nu": brokenModule})
+		reload := w.call(http.MethodPost, reloadPath, reloadOf("etcd"))
+		Expect(reload.Status).To(Equal(http.StatusUnprocessableEntity), reload.Text)
+		Expect(reload.Reason).To(Equal("LoadFailed"))
+		Expect(reload.Error).To(Equal(w.namespace + "/etcd: " + w.message("etcd")))
+		Expect(reload.Details).To(ConsistOf(HaveField("State", "Failed")))
+		Expect(keys(w.loaded(""))).To(Equal([]string{"Taskserv etcd 3.5.9"}))
+	})
+
+	It("says what waits, and where to look", func() {
+		w := newWorld()
+		w.publish(api.TaskservType, "etcd", "3.5.9", nil)
+		w.start()
+		w.apply(api.TaskservType, "etcd", "")
+		w.becomes("etcd", ready)
+		began := time.Now()
+		at := w.call(http.MethodPost, reloadPath+"?wait=0s", reloadOf("etcd"))
+		Expect(at.Status).To(Equal(http.StatusAccepted))
+		Expect(time.Since(began)).To(BeNumerically("<", 5*time.Second))
+		token := w.get("etcd").Annotations[api.ReloadAnnotation]
+		Expect(data[string](at)).To(ContainSubstring("kubectl --namespace " + w.namespace + " wait extension etcd --for=jsonpath='{.status.lastHandledReloadAt}'=" + token))
+		Expect(at.Header.Get("Location")).To(Equal("/api/v1/extensions/loaded/taskserv/etcd"))
+		Eventually(func() string { return w.get("etcd").Status.LastHandledReloadAt }).Should(Equal(token))
+
+		w.change("etcd", func(ext *api.Extension) { ext.Spec.Suspend = true })
+		Eventually(func() string { return w.call(http.MethodPost, reloadPath+"?wait=0", reloadOf("etcd")).Text }).Should(ContainSubstring("etcd is suspended"))
+		missing := w.call(http.MethodPost, reloadPath, reloadOf("etdc"))
+		Expect(missing.Status).To(Equal(http.StatusNotFound))
+		Expect(missing.Error).To(ContainSubstring("loaded of this type: etcd"))
+	})
+
+	It("answers the same on every replica, whoever leads", func() {
+		w := newWorld()
+		w.publishNeeding("kubernetes", "1.28.0", "etcd")
+		w.publish(api.TaskservType, "etcd", "3.5.9", nil)
+		w.settings.LeaderElect = true
+		first := &world{t: w.t, namespace: w.namespace, catalogDir: w.catalogDir, settings: w.settings}
+		second := &world{t: w.t, namespace: w.namespace, catalogDir: w.catalogDir, settings: w.settings}
+		second.settings.CacheDir = w.t.TempDir()
+		first.start()
+		w.apply(api.TaskservType, "kubernetes", "")
+		w.becomes("kubernetes", ready)
+		second.start()
+		for _, path := range []string{"loaded", "loaded/taskserv/etcd", "taskserv/etcd/dependents", "available", "graph"} {
+			Eventually(func() string { return second.call(http.MethodGet, "/api/v1/extensions/"+path).Text }).Should(
+				And(ContainSubstring("kubernetes"), Equal(first.call(http.MethodGet, "/api/v1/extensions/"+path).Text)), path)
+		}
+		Expect(keys(second.loaded(""))).To(Equal([]string{"Taskserv etcd 3.5.9", "Taskserv kubernetes 1.28.0"}))
+		Expect(second.loader.Stats().Runs).To(BeZero(), "who does not lead has loaded nothing")
+		byFollower := second.call(http.MethodPost, reloadPath, reloadOf("kubernetes"))
+		Expect(byFollower.Text).To(Equal("{\"success\":true,\"data\":\"Extension kubernetes reloaded\"}\n"))
+		Expect(first.loader.Stats().Runs).To(BeEquivalentTo(4))
+		before := first.call(http.MethodGet, "/api/v1/extensions/loaded").Text
+		first.stop()
+		Expect(second.call(http.MethodGet, "/api/v1/extensions/loaded").Text).To(Equal(before))
+		Expect(second.call(http.MethodPost, reloadPath, reloadOf("kubernetes")).Status).To(Equal(http.StatusOK), "by the new leader")
+	})
+
+	It("clears the cache of every replica, in the name of who asked", func() {
+		w := newWorld()
+		w.publish(api.TaskservType, "etcd", "3.5.9", nil)
+		w.publish(api.TaskservType, "runc", "1.0.0", nil)
+		w.settings.AuditLog = filepath.Join(w.t.TempDir(), "audit.log")
+		second := &world{t: w.t, namespace: w.namespace, catalogDir: w.catalogDir, settings: w.settings}
+		second.settings.CacheDir, second.settings.AuditLog = w.t.TempDir(), filepath.Join(w.t.TempDir(), "audit.log")
+		other := newWorld() // of another namespace, so that both load
+		second.namespace = other.namespace
+		w.start()
+		second.start()
+		for _, each := range []*world{w, second} {
+			for _, name := range []string{"etcd", "runc"} {
+				each.apply(api.TaskservType, name, "")
+				each.becomes(name, ready)
+			}
+		}
+		entries := func(of *world) func() int { return func() int { return of.loader.Stats().Entries } }
+		one := w.call(http.MethodDelete, "/api/v1/extensions/cache?key=taskserv:etcd:3.5.9")
+		Expect(one.Text).To(Equal("{\"success\":true,\"data\":\"Cache cleared of taskserv:etcd:3.5.9\"}\n"))
+		Expect(entries(w)()).To(Equal(1))
+		Eventually(entries(second)).Should(Equal(1))
+		Expect(second.call(http.MethodDelete, "/api/v1/extensions/cache").Status).To(Equal(http.StatusOK))
+		Expect(entries(second)()).To(BeZero())
+		Eventually(entries(w)).Should(BeZero())
+		Expect(keys(w.loaded(""))).To(HaveLen(2), "what is loaded stays so")
+		w.stop()
+		second.stop()
+		for _, each := range []*world{w, second} {
+			text, err := os.ReadFile(each.settings.AuditLog)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(string(text)).To(And(ContainSubstring(`"verb":"clear"`), ContainSubstring(`"extensions.provisioning.dev/key":"taskserv:etcd:3.5.9"`)))
+		}
+	})
+
+	It("counts what the cache is worth", func() {
+		w := newWorld()
+		w.publish(api.TaskservType, "etcd", "3.5.9", nil)
+		w.start()
+		w.populate(4)
+		w.allReady(4)
+		type stats struct {
+			Loads, Runs, Entries, Capacity int
+			Hits                           int     `json:"cache_hits"`
+			Ratio                          float64 `json:"hit_ratio"`
+		}
+		got := data[stats](w.call(http.MethodGet, "/api/v1/extensions/stats"))
+		Expect(got.Runs).To(Equal(1))
+		Expect(got.Loads).To(Equal(got.Runs + got.Hits))
+		Expect(got.Ratio).To(BeNumerically("~", float64(got.Hits)/float64(got.Loads), 1e-9))
+		Expect([]int{got.Entries, got.Capacity}).To(Equal([]int{1, 100}))
 	})
 })

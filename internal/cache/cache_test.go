@@ -56,6 +56,23 @@ func TestTheLeastRecentlyUsedGoesFirst(t *testing.T) {
 	}
 }
 
+func TestSomeAreDropped(t *testing.T) {
+	g := NewWithT(t)
+	c := newCache(g, 3)
+	for i, key := range []string{"a", "b", "c"} {
+		<-c.Do(key, false, remembered(i))
+	}
+	g.Expect(c.Drop(func(v int) bool { return v > 0 })).To(Equal(2))
+	g.Expect(c.Len()).To(Equal(1))
+	_, found := c.Get("a")
+	g.Expect(found).To(BeTrue())
+	g.Expect(c.Evictions()).To(BeZero(), "what is dropped made no room")
+	for i := range 5 {
+		<-c.Do(strconv.Itoa(i), false, remembered(i))
+	}
+	g.Expect(c.Evictions()).To(BeEquivalentTo(3))
+}
+
 func TestManyAskersOneFlight(t *testing.T) {
 	g := NewWithT(t)
 	c := newCache(g, 8)

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -95,6 +96,7 @@ func (a *api) failure(ctx context.Context, err error) *Failure {
 	var known *Failure
 	var fault *extension.Fault
 	var status apierrors.APIStatus
+	var network net.Error
 	switch {
 	case errors.As(err, &known):
 		return known
@@ -109,6 +111,9 @@ func (a *api) failure(ctx context.Context, err error) *Failure {
 		return ofStatus(status.Status())
 	case ctx.Err() != nil:
 		return fail(http.StatusServiceUnavailable, "the request ended before it was answered; ask again")
+	case errors.As(err, &network):
+		a.opts.Log.Error(err, "A request failed")
+		return fail(http.StatusServiceUnavailable, "the Kubernetes API server cannot be reached; ask again")
 	}
 	a.opts.Log.Error(err, "A request failed")
 	return internal()

@@ -264,7 +264,7 @@ func (d *desk) send(t testing.TB, r *http.Request) reply {
 func (d *desk) description(t testing.TB) []byte {
 	t.Helper()
 	out := httptest.NewRecorder()
-	d.handler.ServeHTTP(out, httptest.NewRequest("GET", "/openapi.json", nil))
+	d.handler.ServeHTTP(out, httptest.NewRequest(http.MethodGet, "/openapi.json", nil))
 	NewWithT(t).Expect(out.Code).To(Equal(200))
 	NewWithT(t).Expect(out.Header().Get("Content-Type")).To(Equal("application/json"))
 	return out.Body.Bytes()

@@ -5,6 +5,7 @@ package httpapi_test
 import (
 	"bytes"
 	"encoding/json"
+	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
@@ -191,7 +192,7 @@ func TestAGraphComesAsItIsWanted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			d := newDesk(t)
-			r := httptest.NewRequest("GET", extensions+"/graph"+c.query, nil)
+			r := httptest.NewRequest(http.MethodGet, extensions+"/graph"+c.query, nil)
 			if c.accept != "" {
 				r.Header.Set("Accept", c.accept)
 			}

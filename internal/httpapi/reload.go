@@ -133,7 +133,7 @@ func (a *api) targets(ctx context.Context, wish extension.ReloadWish) ([]extensi
 
 // patchable asks for whole namespaces first: most callers may patch all of one, or nothing.
 func (a *api) patchable(ctx context.Context, all []extension.ReloadTarget) ([]extension.ReloadTarget, error) {
-	var namespaces []string
+	namespaces := make([]string, 0, len(all))
 	for _, target := range all { // sorted by namespace
 		namespaces = append(namespaces, target.Namespace)
 	}
@@ -202,7 +202,7 @@ func (a *api) nobody(ctx context.Context, wish extension.ReloadWish) error {
 	slices.Sort(loaded)
 	loaded = slices.Compact(loaded)
 	if len(loaded) > 0 {
-		failure.Message += fmt.Sprintf("; loaded of this type: %s", strings.Join(loaded[:min(len(loaded), maxHints)], ", "))
+		failure.Message += "; loaded of this type: " + strings.Join(loaded[:min(len(loaded), maxHints)], ", ")
 	}
 	failure.Message += fmt.Sprintf("; GET %s/loaded lists all, and an Extension that asks for it has it loaded", base)
 	return failure
@@ -259,8 +259,9 @@ func (a *api) failed(ctx context.Context, bad, waiting []extension.ReloadOutcome
 }
 
 func details(outcomes []extension.ReloadOutcome) []Detail {
-	var list []Detail
-	for _, o := range outcomes[:min(len(outcomes), maxDetails)] {
+	outcomes = outcomes[:min(len(outcomes), maxDetails)]
+	list := make([]Detail, 0, len(outcomes))
+	for _, o := range outcomes {
 		d := Detail{Namespace: o.Namespace, Name: o.Name, State: string(o.State), Reason: string(o.Reason), Message: clip(o.Message)}
 		if o.Err != nil {
 			d.Message = clip(o.Err.Error())

@@ -4,6 +4,7 @@ package httpapi_test
 
 import (
 	"errors"
+	"net"
 	"testing"
 	"time"
 
@@ -112,7 +113,9 @@ func TestTheOutcomeOfAReload(t *testing.T) {
 		"not found": {map[string]extension.ReloadOutcome{"a": {State: extension.ReloadFailed, Reason: extension.VersionNotFound, Message: "gone"}}, 404, "VersionNotFound", "team-a/a: gone", 1, false},
 		"conflict":  {map[string]extension.ReloadOutcome{"a": {State: extension.ReloadRefused, Err: apierrors.NewConflict(resource, "a", errors.New("changed"))}}, 409, "Conflict", "team-a/a: ", 1, false},
 		"away":      {map[string]extension.ReloadOutcome{"a": {State: extension.ReloadRefused, Err: errAway}}, 500, "InternalError", "team-a/a: ", 1, false},
-		"pending":   {map[string]extension.ReloadOutcome{"b": {State: extension.ReloadPending, Reason: extension.NushellUnavailable, Message: "no nu"}}, 202, "", "reloaded for 2 of 3; wait with: kubectl --namespace team-a wait extension b --for=jsonpath='{.status.lastHandledReloadAt}'=2026-05-04T10:00:00.000Z-", 1, true},
+		"unreachable": {map[string]extension.ReloadOutcome{"a": {State: extension.ReloadRefused, Err: &net.OpError{Op: "dial", Err: errAway}}},
+			503, "ServiceUnavailable", "team-a/a: the Kubernetes API server cannot be reached", 1, false},
+		"pending": {map[string]extension.ReloadOutcome{"b": {State: extension.ReloadPending, Reason: extension.NushellUnavailable, Message: "no nu"}}, 202, "", "reloaded for 2 of 3; wait with: kubectl --namespace team-a wait extension b --for=jsonpath='{.status.lastHandledReloadAt}'=2026-05-04T10:00:00.000Z-", 1, true},
 		"suspended": {map[string]extension.ReloadOutcome{"a": {State: extension.ReloadSuspended}, "b": {State: extension.ReloadSuspended}, "c": {State: extension.ReloadSuspended}},
 			202, "", "team-a/a is suspended", 3, true},
 		"gone":     {map[string]extension.ReloadOutcome{"a": {State: extension.ReloadGone}}, 200, "", "Extension etcd reloaded", 0, false},

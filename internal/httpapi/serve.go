@@ -43,7 +43,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if ctx != r.Context() {
-		r = r.WithContext(ctx)
+		r = r.WithContext(ctx) //nolint:contextcheck // the Guard adds the caller to that of the request
 	}
 	if r.ContentLength > maxBody {
 		tooLarge().write(to)

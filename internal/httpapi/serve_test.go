@@ -132,7 +132,7 @@ func TestALargeBodyIsNotKept(t *testing.T) {
 	d := newDesk(t)
 	for _, length := range []int64{-1, 10 << 20} {
 		body := &endless{}
-		r := httptest.NewRequest("POST", extensions+"/reload", io.NopCloser(body))
+		r := httptest.NewRequest(http.MethodPost, extensions+"/reload", io.NopCloser(body))
 		r.Header.Set("Content-Type", "application/json")
 		r.ContentLength = length
 		var before, after runtime.MemStats
