@@ -17,11 +17,17 @@ import (
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	k8syaml "k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
+
+	api "provisioning.dev/extension-operator/api/v1alpha1"
 )
 
 // kustomize builds a folder of config/ with the pinned tool.
@@ -67,6 +73,46 @@ var _ = Describe("the manifests", func() {
 		for _, kind := range []string{"Namespace", "CustomResourceDefinition", "ClusterRole", "ServiceAccount", "Deployment", "Service"} {
 			Expect(kinds).To(HaveKey(kind))
 		}
+	})
+
+	It("let the manager change the reload annotation of an Extension, and nothing else of it", func() {
+		const account = "system:serviceaccount:extension-system:extension-manager"
+		for _, object := range kustomize("rbac") {
+			if strings.HasPrefix(object.GetKind(), "ValidatingAdmissionPolicy") {
+				create(object)
+				DeferCleanup(func() { Expect(admin.Delete(context.Background(), object)).To(Succeed()) })
+			}
+		}
+		binding := &rbacv1.ClusterRoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: "for-the-policy"},
+			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: account}},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "extension-manager"},
+		}
+		create(binding)
+		DeferCleanup(func() { Expect(admin.Delete(context.Background(), binding)).To(Succeed()) })
+		impersonated := rest.CopyConfig(cluster.Config)
+		impersonated.Impersonate.UserName = account
+		manager, err := client.New(impersonated, client.Options{Scheme: scheme()})
+		Expect(err).NotTo(HaveOccurred())
+		w := newWorld()
+		ext := w.apply(api.TaskservType, "etcd", "", func(ext *api.Extension) { ext.Annotations = map[string]string{"example.org/kept": "1"} })
+		patch := func(text string) error {
+			return manager.Patch(context.Background(), ext.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(text)))
+		}
+		Eventually(func() error { return patch(`{"spec":{"suspend":true}}`) }).Should(MatchError(ContainSubstring("does not change a spec")))
+		for text, message := range map[string]string{
+			`{"metadata":{"labels":{"a":"b"}}}`:                          "labels",
+			`{"metadata":{"finalizers":["a/b"]}}`:                        "finalizers",
+			`{"metadata":{"annotations":{"example.org/more":"1"}}}`:      "no annotation but",
+			`{"metadata":{"annotations":{"example.org/kept":"2"}}}`:      "no annotation but",
+			`{"metadata":{"annotations":{"example.org/kept":null}}}`:     "no annotation but",
+			`{"metadata":{"annotations":null},"spec":{"version":"1.x"}}`: "does not change a spec",
+		} {
+			Expect(patch(text)).To(MatchError(ContainSubstring(message)), text)
+		}
+		Expect(patch(`{"metadata":{"annotations":{"` + api.ReloadAnnotation + `":"now"}}}`)).To(Succeed())
+		Expect(manager.Status().Patch(context.Background(), ext.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"status":{"observedGeneration":1}}`)))).To(Succeed())
+		Expect(w.get("etcd").Annotations).To(Equal(map[string]string{"example.org/kept": "1", api.ReloadAnnotation: "now"}))
 	})
 
 	It("of config/samples become Ready from the built-in library", func() {

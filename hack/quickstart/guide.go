@@ -30,7 +30,7 @@ const guide = `In another terminal:
 The library is a copy that you may edit: %[3]s
 The manager writes to: %[7]s
 
-Three things to try:
+Four things to try:
 
 1. Edit an extension, and see it loaded again, with another digest:
      kubectl get extension containerd --output=jsonpath='{.status.digest} {.status.loadedAt}{"\n"}'
@@ -45,6 +45,11 @@ Three things to try:
      kubectl apply -f - <<'END'
 %[6]sEND
      sleep 1; kubectl get extensions
+
+4. Ask the REST API what is loaded, and have something loaded again:
+     curl http://127.0.0.1:8090/api/v1/extensions/loaded
+     curl http://127.0.0.1:8090/api/v1/extensions/reload --header 'Content-Type: application/json' \
+       --data '{"extension_type": "taskserv", "name": "kubernetes"}'
 
 Ctrl-C here stops everything and removes the copy.
 `

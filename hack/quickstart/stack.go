@@ -73,7 +73,7 @@ func (s *stack) start(ctx context.Context) error {
 	if err := os.CopyFS(s.editable, os.DirFS(filepath.Join(s.root, "extensions"))); err != nil {
 		return fmt.Errorf("copy the built-in library: %w", err)
 	}
-	for _, manifest := range []string{"-f=config/manager/namespace.yaml", "-k=config/rbac"} {
+	for _, manifest := range []string{"-f=config/manager/namespace.yaml", "-f=config/manager/cache_configmap.yaml", "-k=config/rbac"} {
 		if _, err := s.kubectl.run(ctx, "apply", manifest); err != nil {
 			return err
 		}

@@ -5,7 +5,7 @@ package broadcast_test
 import (
 	"context"
 	"errors"
-	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -126,7 +126,7 @@ func TestOldRequestsGo(t *testing.T) {
 	g := NewWithT(t)
 	all, c := replicas(t, 2, nil, shared(nil))
 	for i := range 50 {
-		g.Expect(all[i%2].Clear(t.Context(), extension.Key{}, fmt.Sprint(i))).To(Succeed())
+		g.Expect(all[i%2].Clear(t.Context(), extension.Key{}, strconv.Itoa(i))).To(Succeed())
 	}
 	left := &corev1.ConfigMap{}
 	g.Expect(c.Get(t.Context(), client.ObjectKeyFromObject(shared(nil)), left)).To(Succeed())

@@ -82,7 +82,7 @@ const (
 type ReloadOutcome struct {
 	ReloadTarget
 	State ReloadState
-	// Reason and Message are those of Ready, as far as there are any.
+	// Reason and Message are those of Ready, where it is not True.
 	Reason  Code
 	Message string
 	// Err is why the API server refused it.

@@ -108,13 +108,14 @@ func (i *Inventory) observe(ctx context.Context, token string, outcome *extensio
 	case err != nil:
 		return // the informer is stopping
 	}
-	if ready := meta.FindStatusCondition(ext.Status.Conditions, api.ReadyCondition); ready != nil {
+	ready := meta.FindStatusCondition(ext.Status.Conditions, api.ReadyCondition)
+	if ready != nil && ready.Status != metav1.ConditionTrue {
 		outcome.Reason, outcome.Message = extension.Code(ready.Reason), ready.Message
 	}
 	switch {
 	case handled(ext, token, outcome.Before):
 		outcome.State = extension.ReloadFailed
-		if meta.IsStatusConditionTrue(ext.Status.Conditions, api.ReadyCondition) {
+		if ready != nil && ready.Status == metav1.ConditionTrue {
 			outcome.State = extension.Reloaded
 		}
 	case ext.Spec.Suspend:

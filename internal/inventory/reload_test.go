@@ -28,14 +28,14 @@ func (b *bench) concerned(t testing.TB, wish extension.ReloadWish) []string {
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	all := []string{}
 	for _, target := range targets {
-		s := target.Namespace + "/" + target.Name
+		parts := []string{target.Namespace + "/" + target.Name}
 		if target.Own {
-			s += " itself"
+			parts = append(parts, "itself")
 		}
 		for _, k := range target.Keys {
-			s += " " + k.Version
+			parts = append(parts, k.Version)
 		}
-		all = append(all, s)
+		all = append(all, strings.Join(parts, " "))
 	}
 	return all
 }
