@@ -126,9 +126,10 @@ func TestANewerTokenAnswersToo(t *testing.T) {
 				err := send()
 				e := object.DeepCopyObject().(*api.Extension)
 				e.Annotations[api.ReloadAnnotation] = newer
-				return errors.Join(err, b.client.Update(t.Context(), e))
+				err = errors.Join(err, b.client.Update(t.Context(), e))
+				b.handle(t, "etcd", metav1.ConditionTrue)
+				return err
 			}
-			b.handle(t, "etcd", metav1.ConditionTrue)
 			g.Expect(states(b.Reload(t.Context(), 5*time.Second, "older", targets("etcd")))).To(Equal("etcd Reloaded"))
 		})
 	}
