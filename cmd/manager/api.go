@@ -47,14 +47,18 @@ func (p *parts) addAPI(ctx context.Context, mgr ctrl.Manager, s config.Settings)
 	if err != nil {
 		return err
 	}
-	p.api, err = httpapi.New(httpapi.Options{
+	handler, err := httpapi.New(httpapi.Options{
 		Guard:     everybody{},
 		Inventory: p.inventory,
 		Catalogs:  p.catalogs(),
 		Cache:     replicaCache{clearing: clearing, loader: p.loader, settings: s, since: time.Now()},
 		Version:   version, Log: ctrl.Log.WithName("api"), Now: time.Now,
 	})
-	return err
+	if err != nil {
+		return fmt.Errorf("set up the REST API: %w", err)
+	}
+	p.api = p.metrics.Requests(handler.Pattern, handler)
+	return nil
 }
 
 // addBroadcast has this replica hear of what all are to clear. The informer is one of its

@@ -144,16 +144,13 @@ func (w *world) barePatch(name string) float64 {
 	return milliseconds(began)
 }
 
-// bareLoad has nu look at what is staged already.
+// bareLoad has nu look at a version, beside the loader and its memory.
 func (w *world) bareLoad(name string) float64 {
 	resolver := resolve.New(nil, w.catalogs().forResolving()...)
 	resolution, err := resolver.Resolve(context.Background(), resolve.Request{Ref: extension.Ref{Type: extension.Taskserv, Name: name}})
 	Expect(err).NotTo(HaveOccurred())
-	stage, err := w.copies.Stage(context.Background(), resolution.Plan.Members)
-	Expect(err).NotTo(HaveOccurred())
-	defer func() { Expect(stage.Remove()).To(Succeed()) }()
 	began := time.Now()
-	_, err = w.runner.Check(context.Background(), stage.Dir(), resolution.Plan, false)
+	_, err = w.runner.Check(context.Background(), resolution.Plan, false)
 	Expect(err).NotTo(HaveOccurred())
 	return milliseconds(began)
 }

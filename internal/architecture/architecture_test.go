@@ -65,7 +65,7 @@ var rooms = map[string]allowed{
 		rooms:  []string{"api/v1alpha1", "internal/extension"},
 		others: []string{"github.com/prometheus/client_golang", "k8s.io/apimachinery"},
 	},
-	"internal/health":       {others: []string{"github.com/go-logr/logr"}},
+	"internal/health": {others: []string{"github.com/go-logr/logr"}},
 	"internal/inventory": {
 		rooms:  []string{"api/v1alpha1", "internal/extension"},
 		others: []string{"golang.org/x/sync", "k8s.io/apimachinery", "sigs.k8s.io/controller-runtime"},

@@ -66,11 +66,11 @@ func TestSomeAreDropped(t *testing.T) {
 	g.Expect(c.Len()).To(Equal(1))
 	_, found := c.Get("a")
 	g.Expect(found).To(BeTrue())
-	g.Expect(c.Evictions()).To(BeZero(), "what is dropped made no room")
+	g.Expect(c.Stats().Evictions).To(BeZero(), "what is dropped made no room")
 	for i := range 5 {
 		<-c.Do(strconv.Itoa(i), false, remembered(i))
 	}
-	g.Expect(c.Evictions()).To(BeEquivalentTo(3))
+	g.Expect(c.Stats().Evictions).To(BeEquivalentTo(3))
 }
 
 func TestManyAskersOneFlight(t *testing.T) {

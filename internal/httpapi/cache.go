@@ -21,7 +21,7 @@ type said struct{ Body Success[string] }
 // counted is the output of stats.
 type counted struct{ Body Success[CacheStats] }
 
-func (a *api) registerCache() {
+func (a *API) registerCache() {
 	register(a, operation{
 		method: http.MethodDelete, path: base + "/cache", id: "clear-cache", summary: "Have every replica forget what it remembers of loads",
 		description: "What is loaded stays so: statuses are no cache. The next load of what was forgotten runs Nushell.",
@@ -33,7 +33,7 @@ func (a *api) registerCache() {
 	}, a.stats)
 }
 
-func (a *api) clear(ctx context.Context, q *ClearQuery) (*said, error) {
+func (a *API) clear(ctx context.Context, q *ClearQuery) (*said, error) {
 	key, _ := extension.ParseKey(string(q.Key)) // the schema has let through what is one, or none
 	if err := a.opts.Cache.Clear(ctx, key, a.opts.Guard.Caller(ctx)); err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func (a *api) clear(ctx context.Context, q *ClearQuery) (*said, error) {
 	return &said{Success[string]{Success: true, Data: text}}, nil
 }
 
-func (a *api) stats(context.Context, *struct{}) (*counted, error) {
+func (a *API) stats(context.Context, *struct{}) (*counted, error) {
 	s := a.opts.Cache.Stats()
 	data := CacheStats{
 		Replica: s.Replica, Since: s.Since.UTC().Format(time.RFC3339), Loads: s.Runs + s.Hits, CacheHits: s.Hits, Runs: s.Runs,

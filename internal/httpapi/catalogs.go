@@ -46,7 +46,7 @@ var formats = map[string]string{
 	jsonType: "json", dotType: "dot", mermaidType: "mermaid", "*/*": "json", "application/*": "json", "text/*": "dot",
 }
 
-func (a *api) registerCatalogs() {
+func (a *API) registerCatalogs() {
 	register(a, operation{
 		method: http.MethodGet, path: base + "/available", id: "list-available", summary: "List what the catalogs have",
 		about: byPath, failures: []int{http.StatusGone},
@@ -59,7 +59,7 @@ func (a *api) registerCatalogs() {
 	}, a.draw)
 }
 
-func (a *api) listAvailable(ctx context.Context, q *AvailableQuery) (*available, error) {
+func (a *API) listAvailable(ctx context.Context, q *AvailableQuery) (*available, error) {
 	if err := a.mayAskFor(ctx, q.Namespace); err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func (a *api) listAvailable(ctx context.Context, q *AvailableQuery) (*available,
 }
 
 // mayAskFor says that a namespace is the caller's to ask for.
-func (a *api) mayAskFor(ctx context.Context, namespace label) error {
+func (a *API) mayAskFor(ctx context.Context, namespace label) error {
 	if namespace == "" {
 		return nil
 	}
@@ -113,7 +113,7 @@ func versionOf(one *Available) Version {
 	return v
 }
 
-func (a *api) draw(ctx context.Context, q *GraphQuery) (*document, error) {
+func (a *API) draw(ctx context.Context, q *GraphQuery) (*document, error) {
 	if err := a.mayAskFor(ctx, q.Namespace); err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ type dependents struct {
 	} `nameHint:"SuccessDependentsPage"`
 }
 
-func (a *api) registerDependents() {
+func (a *API) registerDependents() {
 	register(a, operation{
 		method: http.MethodGet, path: base + "/{type}/{name}/dependents", id: "list-dependents", summary: "List what would break without an extension",
 		description: "The Extensions that you may list and that depend on it, directly or by way of others, in any version: each demand that their statuses tell of.",
@@ -34,7 +34,7 @@ func (a *api) registerDependents() {
 	}, a.listDependents)
 }
 
-func (a *api) listDependents(ctx context.Context, q *DependentsQuery) (*dependents, error) {
+func (a *API) listDependents(ctx context.Context, q *DependentsQuery) (*dependents, error) {
 	namespaces, err := a.visible(ctx, q.Namespace)
 	if err != nil {
 		return nil, err

@@ -92,7 +92,7 @@ func internal() *Failure {
 }
 
 // failure says what an error of a port means to the caller.
-func (a *api) failure(ctx context.Context, err error) *Failure {
+func (a *API) failure(ctx context.Context, err error) *Failure {
 	var known *Failure
 	var fault *extension.Fault
 	var status apierrors.APIStatus

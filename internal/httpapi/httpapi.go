@@ -35,17 +35,19 @@ type Options struct {
 	Now     func() time.Time
 }
 
-// api is the API.
-type api struct {
+// API is the handler of the API.
+type API struct {
 	opts   Options
 	huma   huma.API
 	routes *routes
 	pages  *pages
 }
 
+var _ http.Handler = (*API)(nil)
+
 // New makes the handler of the API. It is for one server's every path.
-func New(opts Options) (http.Handler, error) {
-	a := &api{opts: opts, routes: newRoutes(), pages: newPages()}
+func New(opts Options) (*API, error) {
+	a := &API{opts: opts, routes: newRoutes(), pages: newPages()}
 	a.huma = humago.New(a.routes, huma.Config{
 		OpenAPI:                      describe(opts.Version),
 		Formats:                      map[string]huma.Format{jsonType: huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},

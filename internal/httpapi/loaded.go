@@ -32,7 +32,7 @@ type PresenceQuery struct {
 // presence is the output of is-loaded.
 type presence struct{ Body Success[Presence] }
 
-func (a *api) registerLoaded() {
+func (a *API) registerLoaded() {
 	register(a, operation{
 		method: http.MethodGet, path: base + "/loaded", id: "list-loaded", summary: "List what is loaded",
 		description: "What the statuses of the Extensions that you may list say is loaded, what was loaded as a dependency included: " +
@@ -45,7 +45,7 @@ func (a *api) registerLoaded() {
 }
 
 // listLoaded is asked most, and its answer is kept.
-func (a *api) listLoaded(ctx context.Context, q *LoadedQuery) (*document, error) {
+func (a *API) listLoaded(ctx context.Context, q *LoadedQuery) (*document, error) {
 	stamp := a.opts.Inventory.Stamp()
 	namespaces, err := a.visible(ctx, q.Namespace)
 	if err != nil {
@@ -75,7 +75,7 @@ func (a *api) listLoaded(ctx context.Context, q *LoadedQuery) (*document, error)
 	return written(jsonType, text), nil
 }
 
-func (a *api) isLoaded(ctx context.Context, q *PresenceQuery) (*presence, error) {
+func (a *API) isLoaded(ctx context.Context, q *PresenceQuery) (*presence, error) {
 	namespaces, err := a.visible(ctx, q.Namespace)
 	if err != nil {
 		return nil, err
@@ -94,7 +94,7 @@ func (a *api) isLoaded(ctx context.Context, q *PresenceQuery) (*presence, error)
 
 // visible are the namespaces with Extensions that the caller may list, or the one that is
 // asked for.
-func (a *api) visible(ctx context.Context, namespace label) ([]string, error) {
+func (a *API) visible(ctx context.Context, namespace label) ([]string, error) {
 	all, err := a.opts.Inventory.Namespaces(ctx)
 	if err != nil {
 		return nil, err

@@ -56,7 +56,7 @@ func response(ctx huma.Context) http.ResponseWriter {
 
 // registerDescription adds /openapi.json, which says what everything before it is. It is
 // the last that is added.
-func (a *api) registerDescription() error {
+func (a *API) registerDescription() error {
 	var text []byte
 	register(a, operation{
 		method: http.MethodGet, path: "/openapi.json", id: "describe", summary: "Describe this API",

@@ -49,7 +49,7 @@ var common = []int{
 }
 
 // register adds an operation. Whatever do fails with leaves in the envelope.
-func register[I, O any](a *api, op operation, do func(context.Context, *I) (*O, error)) {
+func register[I, O any](a *API, op operation, do func(context.Context, *I) (*O, error)) {
 	schemas := a.huma.OpenAPI().Components.Schemas
 	responses := map[string]*huma.Response{"default": described("Any other failure", schemas, reflect.TypeFor[Failure]())}
 	for _, status := range slices.Concat(common, op.failures) {
@@ -89,7 +89,7 @@ func described(description string, schemas huma.Registry, document reflect.Type)
 }
 
 // mayPath lets through who has the right to the path.
-func (a *api) mayPath(ctx huma.Context, next func(huma.Context)) {
+func (a *API) mayPath(ctx huma.Context, next func(huma.Context)) {
 	op := ctx.Operation()
 	may, err := a.opts.Guard.Path(ctx.Context(), strings.ToLower(op.Method), op.Path)
 	switch {
@@ -105,7 +105,7 @@ func (a *api) mayPath(ctx huma.Context, next func(huma.Context)) {
 
 // mayList gives those of namespaces whose Extensions the caller may list. One that was
 // asked for and may not be listed is a Failure.
-func (a *api) mayList(ctx context.Context, namespace label, namespaces []string) ([]string, error) {
+func (a *API) mayList(ctx context.Context, namespace label, namespaces []string) ([]string, error) {
 	if namespace != "" {
 		namespaces = []string{string(namespace)}
 	}

@@ -54,7 +54,7 @@ type reloaded struct {
 	Body     Accepted
 }
 
-func (a *api) registerReload() {
+func (a *API) registerReload() {
 	register(a, operation{
 		method: http.MethodPost, path: base + "/reload", id: "reload", summary: "Load an extension again",
 		description: "Asks every Extension that it concerns and that you may patch to reload: those that ask for it, and, where it was only loaded as a dependency, " +
@@ -95,7 +95,7 @@ func extend(ctx context.Context, wait time.Duration) {
 	}
 }
 
-func (a *api) reload(ctx context.Context, q *ReloadQuery) (*reloaded, error) {
+func (a *API) reload(ctx context.Context, q *ReloadQuery) (*reloaded, error) {
 	wish := extension.ReloadWish{
 		Type: q.Body.ExtensionType.value(), Name: string(q.Body.Name), Version: string(q.Body.Version), Namespace: string(q.Body.Namespace),
 	}
@@ -112,7 +112,7 @@ func (a *api) reload(ctx context.Context, q *ReloadQuery) (*reloaded, error) {
 }
 
 // targets are the Extensions that a reload concerns and that the caller may patch.
-func (a *api) targets(ctx context.Context, wish extension.ReloadWish) ([]extension.ReloadTarget, error) {
+func (a *API) targets(ctx context.Context, wish extension.ReloadWish) ([]extension.ReloadTarget, error) {
 	all, err := a.opts.Inventory.Concerned(ctx, wish)
 	if err != nil {
 		return nil, err
@@ -132,7 +132,7 @@ func (a *api) targets(ctx context.Context, wish extension.ReloadWish) ([]extensi
 }
 
 // patchable asks for whole namespaces first: most callers may patch all of one, or nothing.
-func (a *api) patchable(ctx context.Context, all []extension.ReloadTarget) ([]extension.ReloadTarget, error) {
+func (a *API) patchable(ctx context.Context, all []extension.ReloadTarget) ([]extension.ReloadTarget, error) {
 	namespaces := make([]string, 0, len(all))
 	for _, target := range all { // sorted by namespace
 		namespaces = append(namespaces, target.Namespace)
@@ -173,7 +173,7 @@ func needed(all []extension.ReloadTarget) []extension.ReloadTarget {
 const maxHints = 10
 
 // nobody says that no Extension is concerned, and what the caller could have meant.
-func (a *api) nobody(ctx context.Context, wish extension.ReloadWish) error {
+func (a *API) nobody(ctx context.Context, wish extension.ReloadWish) error {
 	what, where := string(wish.Type)+"/"+wish.Name, "any namespace"
 	if wish.Version != "" {
 		what += "@" + wish.Version
@@ -209,7 +209,7 @@ func (a *api) nobody(ctx context.Context, wish extension.ReloadWish) error {
 }
 
 // conclude says what came of it: a Failure if anything failed, 202 if anything waits.
-func (a *api) conclude(ctx context.Context, wish extension.ReloadWish, token string, outcomes []extension.ReloadOutcome) (*reloaded, error) {
+func (a *API) conclude(ctx context.Context, wish extension.ReloadWish, token string, outcomes []extension.ReloadOutcome) (*reloaded, error) {
 	of := map[extension.ReloadState][]extension.ReloadOutcome{}
 	for _, outcome := range outcomes {
 		of[outcome.State] = append(of[outcome.State], outcome)
@@ -246,7 +246,7 @@ func later(wish extension.ReloadWish, token string, waiting []extension.ReloadOu
 }
 
 // failed is the Failure of the first that failed, with what became of the others.
-func (a *api) failed(ctx context.Context, bad, waiting []extension.ReloadOutcome) *Failure {
+func (a *API) failed(ctx context.Context, bad, waiting []extension.ReloadOutcome) *Failure {
 	first := bad[0]
 	failure := fail(first.Reason.HTTPStatus(), "%s/%s: %s", first.Namespace, first.Name, first.Message)
 	failure.Reason = string(first.Reason)

@@ -24,24 +24,24 @@ func (r *routes) HandleFunc(pattern string, handler func(http.ResponseWriter, *h
 	r.first.HandleFunc(pattern, handler)
 }
 
-// find gives what serves req, or nil.
-func (r *routes) find(req *http.Request) http.Handler {
+// find gives what serves req and the pattern that it has there, or nil.
+func (r *routes) find(req *http.Request) (handler http.Handler, pattern string) {
 	// A path that is to be cleaned first is none that anybody was told of. ServeMux
 	// would send such a caller elsewhere.
 	if path.Clean(req.URL.Path) != req.URL.Path {
-		return nil
+		return nil, ""
 	}
 	for _, mux := range []*http.ServeMux{r.first, r.second} {
 		if _, pattern := mux.Handler(req); pattern != "" {
-			return mux
+			return mux, pattern
 		}
 	}
-	return nil
+	return nil, ""
 }
 
 // ServeHTTP is for the adapter, which wants a whole mux; requests come by find.
 func (r *routes) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	if handler := r.find(req); handler != nil {
+	if handler, _ := r.find(req); handler != nil {
 		handler.ServeHTTP(w, req)
 	}
 }
@@ -55,7 +55,7 @@ func (r *routes) allowed(req *http.Request) []string {
 	for _, method := range methods {
 		other := *req
 		other.Method = method
-		if r.find(&other) != nil {
+		if handler, _ := r.find(&other); handler != nil {
 			found = append(found, method)
 		}
 	}

@@ -33,7 +33,7 @@ func (w *answer) Write(data []byte) (int, error) {
 func (w *answer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // ServeHTTP answers a request. Nobody learns anything who is not identified.
-func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	to := &answer{ResponseWriter: w}
 	defer a.recover(to, r)
 	to.Header().Set("X-Content-Type-Options", "nosniff")
@@ -49,7 +49,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		tooLarge().write(to)
 		return
 	}
-	handler := a.routes.find(r)
+	handler, _ := a.routes.find(r)
 	if handler == nil {
 		a.notFound(r).write(to)
 		return
@@ -57,8 +57,15 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	handler.ServeHTTP(to, r)
 }
 
+// Pattern is the route of a request, as http.ServeMux has it: of a fixed set, and empty
+// where there is none.
+func (a *API) Pattern(r *http.Request) string {
+	_, pattern := a.routes.find(r)
+	return pattern
+}
+
 // notFound says that there is no such path, or not by this method.
-func (a *api) notFound(r *http.Request) *Failure {
+func (a *API) notFound(r *http.Request) *Failure {
 	allowed := a.routes.allowed(r)
 	if len(allowed) == 0 {
 		return fail(http.StatusNotFound, "there is no %s here; GET /openapi.json lists what there is", clip(r.URL.Path))
@@ -69,7 +76,7 @@ func (a *api) notFound(r *http.Request) *Failure {
 }
 
 // recover makes a panic an internal error, unless the answer has begun.
-func (a *api) recover(w *answer, r *http.Request) {
+func (a *API) recover(w *answer, r *http.Request) {
 	cause := recover()
 	if cause == nil {
 		return

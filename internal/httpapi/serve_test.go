@@ -98,6 +98,19 @@ func TestMethodsThatAreNotAllowedAreToldWhichAre(t *testing.T) {
 	g.Expect(d.call(t, "HEAD", extensions+"/loaded").Code).To(Equal(200))
 }
 
+func TestAPatternIsOneOfAFixedSet(t *testing.T) {
+	g := NewWithT(t)
+	api, err := httpapi.New(httpapi.Options{})
+	g.Expect(err).NotTo(HaveOccurred())
+	for request, pattern := range map[string]string{
+		"GET /loaded/taskserv/etcd": "GET " + extensions + "/loaded/{type}/{name}", "GET /taskserv/etcd/dependents": "GET " + extensions + "/{type}/{name}/dependents",
+		"GET /loaded/taskserv/dependents": "GET " + extensions + "/loaded/{type}/{name}", "PUT /reload": "", "GET /loaded/a/../b": "", "GET /x": "",
+	} {
+		method, path, _ := strings.Cut(request, " ")
+		g.Expect(api.Pattern(httptest.NewRequest(method, extensions+path, nil))).To(Equal(pattern), request)
+	}
+}
+
 func TestManyMistakesAreToldInFew(t *testing.T) {
 	g := NewWithT(t)
 	var body strings.Builder
