@@ -17,7 +17,6 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
 	"provisioning.dev/extension-operator/internal/broadcast"
@@ -65,12 +64,8 @@ func (p *parts) addAPI(ctx context.Context, mgr ctrl.Manager, s config.Settings)
 // own: where it may not watch, nothing but clearing is affected.
 func (p *parts) addBroadcast(ctx context.Context, mgr ctrl.Manager, s config.Settings) (*broadcast.Channel, error) {
 	namespace := ownNamespace(s)
-	writer, err := client.New(mgr.GetConfig(), client.Options{Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), HTTPClient: mgr.GetHTTPClient()})
-	if err != nil {
-		return nil, fmt.Errorf("set up a client: %w", err)
-	}
 	channel := broadcast.New(broadcast.Options{
-		Client: writer, Namespace: namespace, Clear: p.loader.Clear, Log: ctrl.Log.WithName("cache"), Now: time.Now,
+		Client: mgr.GetClient(), Namespace: namespace, Clear: p.loader.Clear, Log: ctrl.Log.WithName("cache"), Now: time.Now,
 	})
 	informers, err := cache.New(mgr.GetConfig(), cache.Options{
 		Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), HTTPClient: mgr.GetHTTPClient(),

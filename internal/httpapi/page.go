@@ -38,8 +38,8 @@ func part[T any](p Paging, all []T, id func(*T) string) (some []T, next string, 
 
 const (
 	// maxPages is how many answers are kept, maxPage how long one may be, in bytes.
-	maxPages = 64
-	maxPage  = 1 << 20
+	maxPages = 32
+	maxPage  = 256 << 10
 )
 
 // pages keeps answers as they were written, as long as nothing changes. Each is kept for
@@ -69,7 +69,10 @@ func (p *pages) put(stamp uint64, id string, text []byte) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.stamp != stamp || len(p.texts) >= maxPages {
+	if stamp < p.stamp {
+		return
+	}
+	if stamp > p.stamp || len(p.texts) >= maxPages {
 		p.stamp = stamp
 		clear(p.texts)
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // maxRemembered is for how many sets of namespaces the rows are kept.
-const maxRemembered = 32
+const maxRemembered = 8
 
 // Loaded lists what the statuses of namespaces say is loaded: a row for each distinct
 // key, catalog and input digest, by type, name and version, the newest first. What was
@@ -32,7 +32,8 @@ func (i *Inventory) Loaded(ctx context.Context, namespaces []string) ([]extensio
 	}
 	rows, certain := i.rowsOf(ctx, s.in(namespaces))
 	if !certain {
-		return rows, ctx.Err() // what passes is looked up again
+		i.stamp.Add(1) // what passes is looked up again, also by who keeps answers
+		return rows, ctx.Err()
 	}
 	if len(s.rows) >= maxRemembered {
 		clear(s.rows)

@@ -101,7 +101,9 @@ func TestWhatHasNotChangedIsNotLookedAtAgain(t *testing.T) {
 
 	b.change(t, "a", "kubernetes", func(e *api.Extension) { e.Status.LoadedDependencies = []string{"taskserv:etcd:3.5.9"} })
 	b.catalogs.err = errors.New("the disk is away for a moment")
+	before = b.Stamp()
 	g.Expect(b.loaded(t, "a")[0]).To(Equal("taskserv:etcd:3.5.9   +0s [a/kubernetes<kubernetes]"))
+	g.Expect(b.Stamp()).NotTo(Equal(before))
 	b.catalogs.err = nil
 	b.catalogs.members["taskserv:etcd:3.5.9 sha256:e"] = extension.Member{Catalog: "extensions"}
 	g.Expect(b.loaded(t, "a")[0]).To(ContainSubstring("taskserv:etcd:3.5.9 extensions"), "what may pass is not kept")
