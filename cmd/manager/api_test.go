@@ -102,7 +102,8 @@ var _ = Describe("the REST API", func() {
 		})
 		w.publish(api.TaskservType, "etcd", "3.5.9", nil)
 		w.start()
-		Expect(w.call(http.MethodGet, "/api/v1/extensions/loaded").Text).To(Equal("{\"success\":true,\"data\":[]}\n"))
+		Eventually(func() string { return w.call(http.MethodGet, "/api/v1/extensions/loaded").Text }).Should(
+			Equal("{\"success\":true,\"data\":[]}\n"), "once the informer has begun, before which no server does")
 		w.apply(api.TaskservType, "kubernetes", "")
 		at := w.becomes("kubernetes", ready).Status.LoadedAt.UTC().Format(time.RFC3339)
 		Eventually(func() int { return len(w.loaded("")) }).Should(Equal(2))
@@ -180,6 +181,7 @@ var _ = Describe("the REST API", func() {
 		first.start()
 		w.apply(api.TaskservType, "kubernetes", "")
 		w.becomes("kubernetes", ready)
+		Eventually(func() []entry { return first.loaded("") }).Should(HaveLen(2))
 		second.start()
 		for _, path := range []string{"loaded", "loaded/taskserv/etcd", "taskserv/etcd/dependents", "available", "graph"} {
 			Eventually(func() string { return second.call(http.MethodGet, "/api/v1/extensions/"+path).Text }).Should(
@@ -190,7 +192,8 @@ var _ = Describe("the REST API", func() {
 		byFollower := second.call(http.MethodPost, reloadPath, reloadOf("kubernetes"))
 		Expect(byFollower.Text).To(Equal("{\"success\":true,\"data\":\"Extension kubernetes reloaded\"}\n"))
 		Expect(first.loader.Stats().Runs).To(BeEquivalentTo(4))
-		before := first.call(http.MethodGet, "/api/v1/extensions/loaded").Text
+		before := second.call(http.MethodGet, "/api/v1/extensions/loaded").Text
+		Eventually(func() string { return first.call(http.MethodGet, "/api/v1/extensions/loaded").Text }).Should(Equal(before))
 		first.stop()
 		Expect(second.call(http.MethodGet, "/api/v1/extensions/loaded").Text).To(Equal(before))
 		Expect(second.call(http.MethodPost, reloadPath, reloadOf("kubernetes")).Status).To(Equal(http.StatusOK), "by the new leader")

@@ -42,6 +42,8 @@ type bench struct {
 	// patch, where it is set, comes instead of a patch.
 	patch func(send func() error, object client.Object) error
 	lists int
+	// away is what lists fail with.
+	away error
 }
 
 func newBench(t testing.TB, objects ...*api.Extension) *bench {
@@ -56,6 +58,9 @@ func newBench(t testing.TB, objects ...*api.Extension) *bench {
 	b.client = builder.WithInterceptorFuncs(interceptor.Funcs{
 		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
 			b.lists++
+			if b.away != nil {
+				return b.away
+			}
 			return c.List(ctx, list, opts...)
 		},
 		Patch: func(ctx context.Context, c client.WithWatch, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {

@@ -20,6 +20,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
@@ -96,7 +97,8 @@ func (i *Inventory) look(ctx context.Context) (*sight, error) {
 	}
 	list := &api.ExtensionList{}
 	if err := i.opts.Client.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("list the Extensions: %w", err)
+		// An informer does not fail; it has not begun, or has ended.
+		return nil, apierrors.NewServiceUnavailable(fmt.Sprintf("the Extensions cannot be listed: %v; ask again", err))
 	}
 	s := &sight{stamp: stamp, extensions: map[string][]*api.Extension{}, rows: map[string][]extension.LoadedRow{}}
 	for at := range list.Items {

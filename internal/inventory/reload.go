@@ -47,6 +47,9 @@ func (i *Inventory) Reload(ctx context.Context, patience time.Duration, token st
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	i.await(ctx, token, outcomes)
+	// The informer has shown it, and may tell of it a moment later only: who asks next
+	// what is loaded is told what came of this.
+	i.stamp.Add(1)
 	return outcomes
 }
 

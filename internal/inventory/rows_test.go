@@ -11,6 +11,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
 	"provisioning.dev/extension-operator/internal/extension"
@@ -107,6 +108,20 @@ func TestWhatHasNotChangedIsNotLookedAtAgain(t *testing.T) {
 	b.catalogs.err = nil
 	b.catalogs.members["taskserv:etcd:3.5.9 sha256:e"] = extension.Member{Catalog: "extensions"}
 	g.Expect(b.loaded(t, "a")[0]).To(ContainSubstring("taskserv:etcd:3.5.9 extensions"), "what may pass is not kept")
+}
+
+func TestWhoHasNotReadTheClusterSaysSo(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t)
+	b.away = errors.New("the cache is not started")
+	_, err := b.Namespaces(t.Context())
+	g.Expect(apierrors.IsServiceUnavailable(err)).To(BeTrue())
+	_, err = b.Loaded(t.Context(), nil)
+	g.Expect(err).To(MatchError(ContainSubstring("ask again")))
+	_, err = b.Dependents(t.Context(), nil, extension.Taskserv, "etcd")
+	g.Expect(err).To(HaveOccurred())
+	_, err = b.Concerned(t.Context(), extension.ReloadWish{})
+	g.Expect(err).To(HaveOccurred())
 }
 
 func TestDependentsAreToldByDemand(t *testing.T) {
