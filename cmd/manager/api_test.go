@@ -234,6 +234,60 @@ var _ = Describe("the REST API", func() {
 		}
 	})
 
+	It("describes a dependency as it was loaded, whatever the library has by now", func() {
+		w := newWorld()
+		w.publishNeeding("kubernetes", "1.28.0", "etcd")
+		w.publish(api.TaskservType, "etcd", "3.5.9", nil)
+		w.start()
+		w.apply(api.TaskservType, "kubernetes", "")
+		w.becomes("kubernetes", ready)
+		w.change("kubernetes", func(ext *api.Extension) { ext.Spec.Suspend = true })
+		w.publish(api.TaskservType, "etcd", "3.5.9", map[string]string{
+			"manifest.toml": strings.ReplaceAll(manifest(api.TaskservType, "etcd", "3.5.9"), "for a test", "of another day"),
+		})
+		offered := func() string { return w.call(http.MethodGet, "/api/v1/extensions/available?name=etcd").Text }
+		Eventually(offered).Should(ContainSubstring("etcd of another day"))
+		etcd := w.loaded("?name=etcd")
+		Expect(etcd).To(HaveLen(1))
+		Expect(etcd[0].Metadata.Description).To(Equal("etcd for a test"))
+		Expect(etcd[0].Path).To(Equal("extensions/taskservs/etcd/3.5.9"))
+
+		second := &world{t: w.t, namespace: w.namespace, catalogDir: w.catalogDir, settings: w.settings}
+		second.settings.CacheDir = w.t.TempDir() // which never had the content of then
+		second.start()
+		Eventually(func() int { return second.call(http.MethodGet, "/api/v1/extensions/loaded").Status }).Should(Equal(http.StatusOK))
+		again := second.loaded("?name=etcd")
+		Expect(keys(again)).To(Equal(keys(etcd)))
+		Expect(again[0].Path).To(Equal(etcd[0].Path))
+		Expect(again[0].Metadata.Description).To(BeEmpty(), "rather than what is true of something else")
+
+		Expect(os.RemoveAll(w.folder(api.TaskservType, "etcd", "3.5.9"))).To(Succeed())
+		Eventually(offered).ShouldNot(ContainSubstring("3.5.9"))
+		Eventually(func() []string { return keys(second.loaded("?name=etcd")) }).Should(Equal(keys(etcd)), "it is loaded all the same")
+	})
+
+	It("offers a name from the first library that has it", func() {
+		w := newWorld()
+		other := newWorld()
+		w.settings.Libraries = []string{w.catalogDir, "other=" + other.catalogDir}
+		w.publish(api.TaskservType, "etcd", "3.5.9", nil)
+		other.publish(api.TaskservType, "etcd", "3.6.0", nil)
+		other.publish(api.ProviderType, "aws", "1.0.0", nil)
+		w.start()
+		type offer struct {
+			Name, Catalog string
+			Versions      []struct{ Version string }
+		}
+		Expect(data[[]offer](w.call(http.MethodGet, "/api/v1/extensions/available"))).To(Equal([]offer{
+			{"aws", "other", []struct{ Version string }{{"1.0.0"}}}, {"etcd", "extensions", []struct{ Version string }{{"3.5.9"}}},
+		}))
+		whole := w.call(http.MethodGet, "/api/v1/extensions/graph?format=dot")
+		Expect(whole.Text).To(And(ContainSubstring("provider:aws:1.0.0"), ContainSubstring("taskserv:etcd:3.5.9"), Not(ContainSubstring("3.6.0"))))
+		missing := w.call(http.MethodGet, "/api/v1/extensions/graph?root=taskserv/etdc")
+		Expect(missing.Status).To(Equal(http.StatusNotFound))
+		Expect(missing.Error).To(ContainSubstring("did you mean etcd?"))
+	})
+
 	It("counts what the cache is worth", func() {
 		w := newWorld()
 		w.publish(api.TaskservType, "etcd", "3.5.9", nil)

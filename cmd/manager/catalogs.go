@@ -36,9 +36,10 @@ func (all catalogs) forResolving() []resolve.Catalog {
 }
 
 // Describe gives a version as it was when it had that digest: what a library has, or else
-// what a copy is left of.
+// what a copy is left of. Where the library has other content by now and no copy is left,
+// nothing but the place is known.
 func (all catalogs) Describe(ctx context.Context, key extension.Key, digest extension.Digest) (extension.Member, bool, error) {
-	var moved extension.Member
+	place := extension.Member{Key: key, Metadata: extension.Metadata{Type: key.Type, Name: key.Name, Version: key.Version}}
 	for _, library := range all {
 		member, err := library.Fetch(ctx, key)
 		switch {
@@ -46,8 +47,8 @@ func (all catalogs) Describe(ctx context.Context, key extension.Key, digest exte
 			return extension.Member{}, false, err
 		case err == nil && (digest == "" || member.Digest == digest):
 			return member, true, nil
-		case err == nil && moved.Path == "":
-			moved = member
+		case err == nil && place.Catalog == "":
+			place.Catalog, place.Path = member.Catalog, member.Path
 		}
 	}
 	if digest == "" {
@@ -59,14 +60,11 @@ func (all catalogs) Describe(ctx context.Context, key extension.Key, digest exte
 			return extension.Member{}, false, err
 		}
 		if found {
-			member.Path = moved.Path // it was there, whatever is there now
-			if moved.Catalog != "" {
-				member.Catalog = moved.Catalog
-			}
-			return member, true, nil
+			place.Digest, place.Metadata, place.Catalog = digest, member.Metadata, cmp.Or(place.Catalog, member.Catalog)
+			return place, true, nil
 		}
 	}
-	return extension.Member{}, false, nil
+	return place, place.Catalog != "", nil
 }
 
 // Available lists what the libraries have; the first that has a name owns it. A library
