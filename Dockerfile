@@ -32,6 +32,7 @@ COPY --from=build /out/manager /out/extension-sandbox /usr/local/bin/
 COPY --from=nushell /nushell/nu /usr/local/bin/nu
 COPY nushell /usr/share/extension-operator/nushell
 COPY extensions /usr/share/extension-operator/extensions
+COPY internal/config/config.defaults.toml /usr/share/extension-operator/config.defaults.toml
 USER 65532:65532
-# Where things lie here is what the manager's flags default to.
+# Where things lie here is what the manager's settings default to.
 ENTRYPOINT ["/usr/local/bin/manager"]

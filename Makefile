@@ -38,6 +38,10 @@ manifests: ## Generate the CRDs and the manager's RBAC role
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=$(GENERATED)/config/crd/bases
 	$(CONTROLLER_GEN) rbac:roleName=extension-manager paths=./internal/controller/... paths=./internal/inventory/... output:rbac:dir=$(GENERATED)/config/rbac
 
+.PHONY: reference
+reference: ## Generate the file of defaults and the configuration reference from the table of settings
+	go test ./internal/config -run MadeOfTheTable -update
+
 .PHONY: fmt
 fmt: ## Format the Go code
 	gofmt -w .
@@ -49,7 +53,7 @@ lint: ## Run golangci-lint
 ##@ Check
 
 .PHONY: verify
-verify: verify-generated verify-format verify-manifests verify-architecture lint ## Check generated files, format, manifests, architecture and lint
+verify: verify-generated verify-reference verify-format verify-manifests verify-architecture lint ## Check generated files, format, manifests, architecture and lint
 
 .PHONY: verify-generated
 verify-generated: # regenerates into a scratch folder and compares
@@ -58,6 +62,10 @@ verify-generated: # regenerates into a scratch folder and compares
 	for file in $$(cd "$$scratch" && find . -type f); do \
 		diff -u "$$file" "$$scratch/$$file" || { echo "$$file is not what is generated: run make generate manifests"; exit 1; }; \
 	done
+
+.PHONY: verify-reference
+verify-reference: # holds what make reference writes against the table of settings
+	go test -count=1 ./internal/config -run MadeOfTheTable
 
 .PHONY: verify-format
 verify-format:

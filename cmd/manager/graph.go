@@ -83,7 +83,7 @@ func answersTo(ctx context.Context, resolver *resolve.Resolver, refs []string) (
 func offlineResolver(libraries []string) (resolver *resolve.Resolver, remove func() error, err error) {
 	entries, err := config.ParseLibraries(libraries)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("--library: %w", err)
 	}
 	dir, err := os.MkdirTemp("", "extension-operator-graph-")
 	if err != nil {

@@ -24,7 +24,7 @@ import (
 func (p *parts) addLibraries(mgr ctrl.Manager, s config.Settings, copies *store.Store) error {
 	entries, err := config.ParseLibraries(s.Libraries)
 	if err != nil {
-		return err
+		return fmt.Errorf("--library: %w", err)
 	}
 	for _, entry := range entries {
 		library, err := catalog.NewLibrary(catalog.Options{

@@ -18,11 +18,11 @@ import (
 	"provisioning.dev/extension-operator/internal/nushell"
 )
 
-// version is set when a release is built.
-var version = "dev"
-
 // helpWidth is how wide --help is printed.
 const helpWidth = 100
+
+// version is set when a release is built.
+var version = "dev"
 
 func main() {
 	if err := command().Execute(); err != nil {
@@ -32,28 +32,34 @@ func main() {
 }
 
 func command() *cobra.Command {
-	settings := config.Default()
 	cmd := &cobra.Command{
 		Use:   "manager",
 		Short: "Load Extension objects through a sandboxed Nushell and report what was found in their status",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cmd.SilenceUsage = true
-			return run(ctrl.SetupSignalHandler(), settings)
-		},
+		Long: "Load Extension objects through a sandboxed Nushell and report what was found in their status.\n" +
+			"Further commands, each with a --help of its own: manager config, manager graph, manager version.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       version,
 	}
-	groups := settings.Flags()
-	for _, group := range groups.FlagSets {
-		cmd.Flags().AddFlagSet(group)
+	groups, sources := addSettings(cmd)
+	cmd.RunE = func(*cobra.Command, []string) error {
+		effective, err := config.Load(sources())
+		if err != nil {
+			return err
+		}
+		return run(ctrl.SetupSignalHandler(), effective)
 	}
-	cliflag.SetUsageAndHelpFunc(cmd, groups, helpWidth)
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return errors.Join(err, errors.New("see manager --help for the flags"))
 	})
-	cmd.AddCommand(versionCommand(), graphCommand())
+	cliflag.SetUsageAndHelpFunc(cmd, groups, helpWidth)
+	for _, child := range []*cobra.Command{versionCommand(), graphCommand(), configCommand()} {
+		plain := &cobra.Command{} // without these, a child would print the flags of its parent
+		child.SetHelpFunc(plain.HelpFunc())
+		child.SetUsageFunc(plain.UsageFunc())
+		cmd.AddCommand(child)
+	}
 	return cmd
 }
 

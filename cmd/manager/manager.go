@@ -27,11 +27,8 @@ import (
 )
 
 // run starts the manager and returns when ctx has ended and everything is down.
-func run(ctx context.Context, settings config.Settings) error {
-	if err := settings.Validate(); err != nil {
-		return err
-	}
-	settings, err := settings.Absolute()
+func run(ctx context.Context, effective *config.Effective) error {
+	settings, err := effective.Settings.Absolute()
 	if err != nil {
 		return err
 	}
@@ -56,6 +53,9 @@ func run(ctx context.Context, settings config.Settings) error {
 	}
 	if err := mgr.Add(loopback{p.api}); err != nil {
 		return fmt.Errorf("add the REST API: %w", err)
+	}
+	if err := watchConfiguration(mgr, effective); err != nil {
+		return err
 	}
 	ctrl.Log.WithName("setup").Info("Starting", "version", version, "libraries", settings.Libraries)
 	return mgr.Start(ctx)

@@ -78,7 +78,13 @@ var rooms = map[string]allowed{
 		rooms:  []string{"internal/extension"},
 		others: []string{"github.com/danielgtaylor/huma/v2", "github.com/go-logr/logr", "k8s.io/apimachinery", "k8s.io/utils/ptr"},
 	},
-	"internal/config":       {rooms: []string{"internal/extension"}, others: []string{"k8s.io/component-base/cli/flag"}},
+	"internal/config": {
+		rooms: []string{"internal/extension"},
+		others: []string{
+			"github.com/agnivade/levenshtein", "github.com/fsnotify/fsnotify", "github.com/go-logr/logr", "github.com/pelletier/go-toml/v2",
+			"github.com/spf13/pflag", "k8s.io/component-base/cli/flag",
+		},
+	},
 	"internal/architecture": {},
 
 	// The only place that knows them all.

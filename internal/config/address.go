@@ -11,7 +11,7 @@ import (
 const addressOff = "0"
 
 // loopback refuses an address that other machines could reach.
-func loopback(flag, address string) error {
+func loopback(name, address string) error {
 	if address == addressOff {
 		return nil
 	}
@@ -19,5 +19,5 @@ func loopback(flag, address string) error {
 	if err == nil && (host == "localhost" || net.ParseIP(host).IsLoopback()) {
 		return nil
 	}
-	return fmt.Errorf("%s is %q; only an address of this machine alone is possible, such as 127.0.0.1:6060, or %s for none", flag, address, addressOff)
+	return fmt.Errorf("%s is %q; only an address of this machine alone is possible, such as 127.0.0.1:6060, or %s for none", name, address, addressOff)
 }

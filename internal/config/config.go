@@ -1,23 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package config is the one place that holds the manager's settings: what they
-// are called, their defaults, and what they may be.
+// are called, their defaults, what they may be, and who set them.
+//
+//	config.go       the settings, as the manager reads them
+//	rows.go         the table: one row for each; table.go is what a row can be
+//	load.go         defaults, file, environment and flags become settings, or a list of mistakes
+//	file.go         a configuration file, as keys, lines and values
+//	interpolate.go  {{key}} in values
+//	print.go        settings as TOML and JSON
+//	watch.go        what to say when the file changes
 package config
 
 import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
+
+	cliflag "k8s.io/component-base/cli/flag"
 
 	"provisioning.dev/extension-operator/internal/extension"
 )
 
 // Settings of the manager.
 type Settings struct {
-	// Extensions, where they come from and how many are remembered.
+	// DataDir is for other settings to name.
+	DataDir string
+
+	// Extensions, where they come from and how many are remembered. AutoLoad has them loaded
+	// without a reload token that asks.
+	AutoLoad        bool
 	Libraries       []string
 	LibraryInterval time.Duration
 	CacheDir        string
@@ -77,47 +91,17 @@ const stdout = "-"
 // Default returns the settings of a manager that is given none: those of its
 // image, where nu, the CLI and the library lie in fixed places.
 func Default() Settings {
-	return Settings{
-		Libraries:        []string{"/usr/share/extension-operator/extensions"},
-		LibraryInterval:  time.Minute,
-		CacheDir:         "/var/cache/extension-operator",
-		CacheSize:        100,
-		NushellPath:      "/usr/local/bin/nu",
-		ProvisioningPath: "/usr/share/extension-operator/nushell",
-		Sandbox:          "require",
-		SandboxPath:      "/usr/local/bin/extension-sandbox",
-		LoadTimeout:      30 * time.Second,
-		LoadSlots:        2 * runtime.NumCPU(),
-		LoadWorkers:      2,
-		LoadWorkerIdle:   10 * time.Minute,
-
-		LoadCPU:       5 * time.Second,
-		LoadMemory:    384,
-		LoadOpenFiles: 128,
-		LoadFileSize:  1 << 20,
-		LoadOutput:    1 << 20,
-
-		ExtensionMaxFiles:    4096,
-		ExtensionMaxDepth:    16,
-		ExtensionMaxFileSize: 4 << 20,
-		ExtensionMaxSize:     32 << 20,
-		ManifestMaxSize:      manifestMost,
-
-		Workers:            4,
-		LeaderElect:        true,
-		MetricsBindAddress: ":8443",
-		MetricsSecure:      true,
-		ProbeBindAddress:   ":8081",
-		PprofBindAddress:   addressOff,
-		GracePeriod:        20 * time.Second,
-		LogLevel:           "info",
-		LogFormat:          "json",
-		AuditLogMaxSize:    100,
-		AuditLogMaxBackups: 5,
-	}
+	s := Settings{}
+	t := newTable(&s, true)
+	t.interpolate(func(*setting) Source { return Source{} })
+	return s
 }
 
-// Library is one --library: a catalog that is a directory tree.
+// Flags binds every setting to a flag, in the groups in which --help shows them. What
+// is set already is what the flags have by default.
+func (s *Settings) Flags() cliflag.NamedFlagSets { return newTable(s, false).groups }
+
+// Library is an entry of Libraries: a catalog that is a directory tree.
 type Library struct {
 	Name string
 	Dir  string
@@ -134,20 +118,20 @@ func ParseLibraries(entries []string) ([]Library, error) {
 			dir = entry
 		}
 		if dir == "" {
-			return nil, fmt.Errorf("--library %q names no folder; write --library [NAME=]DIR", entry)
+			return nil, fmt.Errorf("%q names no folder; write [NAME=]DIR", entry)
 		}
 		dir, err := filepath.Abs(dir)
 		if err != nil {
-			return nil, fmt.Errorf("--library %s: %w", entry, err)
+			return nil, fmt.Errorf("%s: %w", entry, err)
 		}
 		if !named {
 			name = filepath.Base(dir)
 		}
 		if !extension.ValidName(name) {
-			return nil, fmt.Errorf("--library %s: %q cannot name a catalog (a DNS label is needed); write --library NAME=%s", entry, name, dir)
+			return nil, fmt.Errorf("%s: %q cannot name a catalog (a DNS label is needed); write NAME=%s", entry, name, dir)
 		}
 		if other, taken := seen[name]; taken {
-			return nil, fmt.Errorf("--library %s: the name %q is taken by %s; write --library NAME=%s", entry, name, other, dir)
+			return nil, fmt.Errorf("%s: the name %q is taken by %s; write NAME=%s", entry, name, other, dir)
 		}
 		seen[name] = dir
 		libraries = append(libraries, Library{Name: name, Dir: dir})
@@ -157,70 +141,11 @@ func ParseLibraries(entries []string) ([]Library, error) {
 
 // Validate returns every mistake at once, each with the flag to change.
 func (s Settings) Validate() error {
-	_, err := ParseLibraries(s.Libraries)
-	errs := []error{
-		err,
-		atLeast("--library-interval", s.LibraryInterval, 100*time.Millisecond),
-		atLeast("--load-timeout", s.LoadTimeout, time.Second),
-		atLeast("--grace-period", s.GracePeriod, time.Second),
-		atLeast("--cache-size", s.CacheSize, 1),
-		atLeast("--load-slots", s.LoadSlots, 1),
-		atLeast("--load-workers", s.LoadWorkers, 0),
-		atLeast("--load-worker-idle", s.LoadWorkerIdle, time.Second),
-		s.limits(),
-		atLeast("--workers", s.Workers, 1),
-		atLeast("--audit-log-max-size", s.AuditLogMaxSize, 1),
-		atLeast("--audit-log-max-backups", s.AuditLogMaxBackups, 1),
-		oneOf("--sandbox", s.Sandbox, "require", "best-effort", sandboxOff),
-		s.sandboxHelper(),
-		loopback("--pprof-bind-address", s.PprofBindAddress),
-		oneOf("--log-level", s.LogLevel, "debug", "info", "error"),
-		oneOf("--log-format", s.LogFormat, "json", "text"),
-		named("--cache-dir", s.CacheDir, "a folder that the manager can write"),
-		named("--nushell-path", s.NushellPath, "the nu binary"),
-		named("--provisioning-path", s.ProvisioningPath, "the folder with the loading program"),
+	var errs []error
+	for _, row := range newTable(&s, false).rows {
+		errs = append(errs, row.check("--"+row.flag.Name))
 	}
 	return errors.Join(errs...)
-}
-
-// sandboxOff is the value of --sandbox that needs no helper.
-const sandboxOff = "off"
-
-func (s Settings) sandboxHelper() error {
-	if s.SandboxPath == "" && s.Sandbox != sandboxOff {
-		return errors.New("--sandbox-path is empty; it must name the extension-sandbox helper, or give --sandbox=off to run nu without protection")
-	}
-	return nil
-}
-
-func named(flag, path, what string) error {
-	if path == "" {
-		return fmt.Errorf("%s is empty; it must name %s", flag, what)
-	}
-	return nil
-}
-
-func atLeast[T int | time.Duration](flag string, value, least T) error {
-	if value < least {
-		return fmt.Errorf("%s is %v; at least %v is needed", flag, value, least)
-	}
-	return nil
-}
-
-func atMost(flag string, value, most int) error {
-	if value > most {
-		return fmt.Errorf("%s is %v; at most %v is possible", flag, value, most)
-	}
-	return nil
-}
-
-func oneOf(flag, value string, allowed ...string) error {
-	for _, a := range allowed {
-		if value == a {
-			return nil
-		}
-	}
-	return fmt.Errorf("%s is %q; it can be %s", flag, value, strings.Join(allowed, ", "))
 }
 
 // Absolute returns s with absolute paths, so that they mean the same whatever

@@ -22,7 +22,11 @@ func TestDefaultsAreWhereTheImageHasThings(t *testing.T) {
 		"/out/extension-sandbox " + filepath.Dir(s.SandboxPath) + "/\n",
 		"COPY nushell " + s.ProvisioningPath + "\n",
 		"COPY extensions " + s.Libraries[0] + "\n",
+		"COPY internal/config/config.defaults.toml " + filepath.Dir(s.ProvisioningPath) + "/config.defaults.toml\n",
 	} {
 		g.Expect(string(dockerfile)).To(ContainSubstring(line))
 	}
+	deployment, err := os.ReadFile(filepath.Join("..", "..", "config", "manager", "deployment.yaml"))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(string(deployment)).To(ContainSubstring("mountPath: " + s.DataDir + "\n"))
 }
