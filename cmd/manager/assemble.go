@@ -81,7 +81,7 @@ func assemble(ctx context.Context, mgr ctrl.Manager, s config.Settings) (*parts,
 	if err := controller.IndexPeers(ctx, mgr.GetFieldIndexer()); err != nil {
 		return nil, fmt.Errorf("index the Extensions: %w", err)
 	}
-	if err := p.reconciler(mgr).Setup(mgr, s.Workers); err != nil {
+	if err := p.reconciler(mgr, s).Setup(mgr, s.Workers); err != nil {
 		return nil, fmt.Errorf("set up the controller: %w", err)
 	}
 	if err := p.addAPI(ctx, mgr, s); err != nil {

@@ -49,7 +49,7 @@ func (p *parts) changed(consulted []extension.Consulted) {
 	p.inventory.Changed()
 }
 
-func (p *parts) reconciler(mgr ctrl.Manager) *controller.Reconciler {
+func (p *parts) reconciler(mgr ctrl.Manager, s config.Settings) *controller.Reconciler {
 	return controller.New(controller.Options{
 		Client:   mgr.GetClient(),
 		Recorder: mgr.GetEventRecorder("extension-operator"),
@@ -57,6 +57,7 @@ func (p *parts) reconciler(mgr ctrl.Manager) *controller.Reconciler {
 		Loader:   p.loader,
 		Observer: p.observers,
 		Wakes:    p.wakes,
+		AutoLoad: s.AutoLoad,
 		Synced:   p.synced,
 		Now:      time.Now,
 	})

@@ -141,8 +141,9 @@ func ParseLibraries(entries []string) ([]Library, error) {
 
 // Validate returns every mistake at once, each with the flag to change.
 func (s Settings) Validate() error {
-	var errs []error
-	for _, row := range newTable(&s, false).rows {
+	t := newTable(&s, false)
+	errs := make([]error, 0, len(t.rows))
+	for _, row := range t.rows {
 		errs = append(errs, row.check("--"+row.flag.Name))
 	}
 	return errors.Join(errs...)

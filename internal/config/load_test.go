@@ -187,7 +187,7 @@ func TestTheLaterSourceCountsAndIsNamed(t *testing.T) {
 	g.Expect(json.Unmarshal([]byte(text), &shown)).To(Succeed())
 	g.Expect(shown).To(HaveKeyWithValue("manager.workers", map[string]any{
 		"value": 7.0, "source": "--workers", "overruled": []any{
-			map[string]any{"source": path + ":2", "value": "5"}, map[string]any{"source": "EXTOP_MANAGER_WORKERS", "value": "6"},
+			map[string]any{"source": "EXTOP_MANAGER_WORKERS", "value": "6"}, map[string]any{"source": path + ":2", "value": "5"},
 		},
 	}))
 	g.Expect(shown).To(HaveKeyWithValue("orchestrator.extensions.auto_load", map[string]any{"value": true, "source": "default"}))

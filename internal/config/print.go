@@ -6,6 +6,7 @@ import (
 	_ "embed" // of the defaults
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -25,12 +26,19 @@ func (e *Effective) TOML() string {
 
 // told is what set a setting, and what it was set to before.
 func (e *Effective) told(row *setting) string {
-	text := e.source(row).String()
-	all := e.set[row]
-	for i := len(all) - 2; i >= 0; i-- {
-		text += fmt.Sprintf(", over %s (%s)", all[i].source, all[i].value)
+	text := strings.Builder{}
+	text.WriteString(e.source(row).String())
+	for _, g := range e.overruled(row) {
+		fmt.Fprintf(&text, ", over %s (%s)", g.source, g.value)
 	}
-	return text
+	return text.String()
+}
+
+// overruled is what was said of a setting and does not count, that which came closest first.
+func (e *Effective) overruled(row *setting) []given {
+	all := slices.Clone(e.set[row][:max(0, len(e.set[row])-1)])
+	slices.Reverse(all)
+	return all
 }
 
 // JSON is the same for programs: key → value, source and what was overruled.
@@ -47,7 +55,7 @@ func (e *Effective) JSON() (string, error) {
 	all := map[string]shown{}
 	for _, row := range e.table.rows {
 		one := shown{Value: row.plain(), Source: e.source(row).String()}
-		for _, g := range e.set[row][:max(0, len(e.set[row])-1)] {
+		for _, g := range e.overruled(row) {
 			one.Overruled = append(one.Overruled, said{g.source.String(), g.value})
 		}
 		all[row.key] = one

@@ -65,7 +65,7 @@ func add[T any](t *table, bind bind[T], name, flag string, at *T, standard T, he
 	bind(t.flags, at, flag, *at, help)
 	row := &setting{key: t.section + "." + name, flag: t.flags.Lookup(flag)}
 	row.check = func(name string) error {
-		var errs []error
+		errs := make([]error, 0, len(checks))
 		for _, c := range checks {
 			errs = append(errs, c(name, *at))
 		}

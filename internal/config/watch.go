@@ -58,7 +58,7 @@ func (w *Watcher) Start(ctx context.Context) error {
 			if due == nil {
 				due = time.After(w.quiet)
 			}
-		case <-losses: // of events: the next look does without
+		case <-losses: //nolint:errcheck // lost events are no matter: the next look does without
 		case <-due:
 			due = nil
 			w.look()
@@ -74,11 +74,8 @@ func (w *Watcher) Start(ctx context.Context) error {
 // look reads the file and says what is new about it.
 func (w *Watcher) look() {
 	now, err := Load(w.effective.sources)
-	says := ""
-	switch {
-	case err != nil:
-		says = err.Error()
-	default:
+	says := fmt.Sprint(err)
+	if err == nil {
 		says = strings.Join(w.effective.differences(now), ", ")
 	}
 	if says == w.said {

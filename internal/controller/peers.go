@@ -81,6 +81,9 @@ func peerOf(ext *api.Extension) resolve.Peer {
 	if stalled := meta.FindStatusCondition(s.Conditions, api.StalledCondition); stalled != nil {
 		peer.Problem = stalled.Reason
 	}
+	if ready := meta.FindStatusCondition(s.Conditions, api.ReadyCondition); ready != nil && ready.Reason == api.AwaitingRequestReason {
+		peer.Problem = ready.Reason
+	}
 	return peer
 }
 

@@ -39,6 +39,8 @@ type Options struct {
 	Loader   Loader
 	Observer Observer
 	Wakes    *Wakes
+	// AutoLoad: Extensions are loaded by themselves, and not only when their reload token asks.
+	AutoLoad bool
 	// Synced is when the oldest of the catalogs was last read whole.
 	Synced func() time.Time
 	Now    func() time.Time
@@ -85,6 +87,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	r.resolve(ctx, a)
 	r.identify(ctx, a)
 	r.compare(a)
+	r.hold(a)
 	r.load(a)
 	return r.conclude(ctx, a)
 }

@@ -75,17 +75,20 @@ type fakeNu struct {
 	gate        chan struct{}
 	err         error
 	unavailable error
+	toolchain   extension.Toolchain
 	runs        int
 }
 
 func (n *fakeNu) Toolchain(context.Context) (extension.Toolchain, error) {
-	return extension.Toolchain{}, n.unavailable
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.toolchain, n.unavailable
 }
 
 func (n *fakeNu) Check(ctx context.Context, _ extension.Plan, _ bool) (extension.Checked, error) {
 	n.mu.Lock()
 	n.runs++
-	gate, err := n.gate, n.err
+	gate, err, toolchain := n.gate, n.err, n.toolchain
 	n.mu.Unlock()
 	if gate != nil {
 		select {
@@ -94,7 +97,7 @@ func (n *fakeNu) Check(ctx context.Context, _ extension.Plan, _ bool) (extension
 			return extension.Checked{}, ctx.Err()
 		}
 	}
-	return extension.Checked{Hooks: []string{"install"}}, err
+	return extension.Checked{Toolchain: toolchain, Hooks: []string{"install"}}, err
 }
 
 func (n *fakeNu) set(change func()) {
@@ -198,7 +201,7 @@ func (g *rig) build(loader *load.Loader) {
 	g.Expect(wakes.Start(context.Background(), g.queue)).To(Succeed())
 	g.reconciler = New(Options{
 		Client: g.client, Recorder: events.NewFakeRecorder(100), Resolver: resolve.New(nil, g.shelf), Loader: loader, Observer: g.witness,
-		Wakes: wakes, Synced: func() time.Time { return g.synced }, Now: g.clock,
+		AutoLoad: true, Wakes: wakes, Synced: func() time.Time { return g.synced }, Now: g.clock,
 	})
 }
 

@@ -59,10 +59,10 @@ func (c conditions) seen() {
 	}
 }
 
-// good says that key is loaded and is what is wanted.
-func (c conditions) good(key string) {
+// good says that key is loaded and is what is wanted, and what there is beside it.
+func (c conditions) good(key, beside string) {
 	c.remove(api.ReconcilingCondition, api.StalledCondition)
-	c.set(api.ReadyCondition, metav1.ConditionTrue, api.LoadedReason, "loaded "+key)
+	c.set(api.ReadyCondition, metav1.ConditionTrue, api.LoadedReason, "loaded "+key+beside)
 	c.set(api.ResolvedCondition, metav1.ConditionTrue, api.ResolvedReason, "found "+key)
 	c.set(api.LoadedCondition, metav1.ConditionTrue, api.LoadedReason, "loaded "+key)
 }

@@ -20,7 +20,7 @@ func recordDependencies(s *api.ExtensionStatus, policy api.DependencyPolicy, o O
 	loaded := LoadedDependencies(*s)
 	list := make([]api.DependencyStatus, 0, len(o.Resolution.Dependencies))
 	for _, r := range o.Resolution.Dependencies {
-		state, message := fate(r, policy, o)
+		state, message := fate(r, policy, o, slices.Contains(loaded, r.Chosen()))
 		d := api.DependencyStatus{
 			Type: string(r.Type), Name: r.Name, Constraint: r.Constraint, RequiredBy: r.By.String(),
 			Version: r.Version, Digest: string(r.Digest), State: string(state), Message: cut(message, api.MaxTextLength),
@@ -60,8 +60,9 @@ func LoadedDependencies(s api.ExtensionStatus) []extension.Key {
 	return keys
 }
 
-// fate is the state of a demand after the outcome.
-func fate(r extension.Requirement, policy api.DependencyPolicy, o Outcome) (extension.DependencyState, string) {
+// fate is the state of a demand after the outcome; before it, what was chosen now was
+// loaded or not.
+func fate(r extension.Requirement, policy api.DependencyPolicy, o Outcome, loaded bool) (extension.DependencyState, string) {
 	if r.State != "" {
 		return r.State, r.Message
 	}
@@ -73,7 +74,7 @@ func fate(r extension.Requirement, policy api.DependencyPolicy, o Outcome) (exte
 	switch {
 	case policy == api.RequireDependencies:
 		return extension.DependencyIsReady, ""
-	case policy != api.IgnoreDependencies && (o.Loaded != nil || o.Current || o.refused()):
+	case policy != api.IgnoreDependencies && (o.Loaded != nil || o.Current || o.refused() || o.Kept && loaded):
 		return extension.DependencyIsLoaded, ""
 	}
 	return "", ""
@@ -162,6 +163,8 @@ func (c conditions) dependencies(policy api.DependencyPolicy, o Outcome) {
 		set(metav1.ConditionUnknown, api.DependenciesIgnoredReason, "not looked at, as spec.dependencyPolicy says")
 	case policy == api.RequireDependencies:
 		set(metav1.ConditionTrue, api.DependenciesReadyReason, fmt.Sprintf("%d of %d dependencies are Ready Extensions", n, n))
+	case o.Kept:
+		set(metav1.ConditionTrue, api.DependenciesReadyReason, "those of what is loaded are loaded")
 	case o.Loading:
 		set(metav1.ConditionUnknown, api.LoadingReason, fmt.Sprintf("loading %d dependencies", n))
 	case o.Fault != nil && !o.refused():

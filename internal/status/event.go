@@ -34,7 +34,7 @@ func Transition(before, after api.ExtensionStatus) (Event, bool) {
 		return Event{}, false
 	}
 	event := Event{Type: corev1.EventTypeWarning, Reason: is.Reason, Message: is.Message}
-	if is.Status == metav1.ConditionTrue || is.Reason == api.SuspendedReason {
+	if is.Status == metav1.ConditionTrue || is.Reason == api.SuspendedReason || is.Reason == api.AwaitingRequestReason {
 		event.Type = corev1.EventTypeNormal
 	}
 	return event, true

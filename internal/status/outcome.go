@@ -12,7 +12,7 @@ import (
 )
 
 // Outcome is what one reconcile of an Extension found. Exactly one of Suspended,
-// Loaded, Current, Loading and Fault is set.
+// Loaded, Current, Kept, Loading and Fault is set, but that beside Kept there may be a Fault.
 type Outcome struct {
 	// Suspended: nothing was looked at, because spec.suspend says so.
 	Suspended bool
@@ -20,6 +20,9 @@ type Outcome struct {
 	Loaded *extension.Loaded
 	// Current: what the status calls loaded is what Resolution's plan asks for.
 	Current bool
+	// Kept: what the status calls loaded goes on to count until a reload token asks for more.
+	// Resolution, or Fault, is what the token would get.
+	Kept bool
 	// Loading: a load is under way and takes so long that people should be told.
 	Loading bool
 	// Fault is why there is no good load.
@@ -56,8 +59,13 @@ func Compute(ext *api.Extension, o Outcome) api.ExtensionStatus {
 	s := *ext.Status.DeepCopy()
 	s.ObservedGeneration = ext.Generation
 	c := conditions{list: &s.Conditions, generation: ext.Generation, now: metav1.NewTime(o.Now).Rfc3339Copy()}
-	if o.Suspended {
+	switch {
+	case o.Suspended:
 		c.suspend(s.Key)
+		return s
+	case o.Kept && o.Fault != nil:
+		c.good(s.Key, o.awaited(s.Key))
+		c.seen()
 		return s
 	}
 	explain(&s, o)
@@ -71,10 +79,12 @@ func Compute(ext *api.Extension, o Outcome) api.ExtensionStatus {
 	switch {
 	case o.Loaded != nil:
 		recordLoaded(&s, o)
-		c.good(s.Key)
+		c.good(s.Key, "")
 	case o.Current:
 		relocate(&s, o.Resolution.Root)
-		c.good(s.Key)
+		c.good(s.Key, "")
+	case o.Kept:
+		c.good(s.Key, o.awaited(s.Key))
 	case o.Loading:
 		c.loading(o.Resolution.Root.Key.String(), s.Key)
 	default:
@@ -89,12 +99,30 @@ func Compute(ext *api.Extension, o Outcome) api.ExtensionStatus {
 }
 
 // ended tells whether the attempt came to an end, good or terminal: not while a
-// load is under way, nor while a failure waits or may pass by itself.
+// load is under way, nor while a failure waits or may pass by itself, nor where there was
+// none.
 func (o Outcome) ended() bool {
-	if o.Fault != nil {
+	switch {
+	case o.Kept:
+		return false
+	case o.Fault != nil:
 		return o.Class() == extension.Terminal
 	}
 	return !o.Loading
+}
+
+// awaited is what waits for a reload token beside the loaded key, to be said after it;
+// empty for nothing. What may pass by itself is not worth a write.
+func (o Outcome) awaited(key string) string {
+	switch {
+	case o.Fault != nil && o.Class() != extension.Terminal:
+		return ""
+	case o.Fault != nil:
+		return "; a reload would end in " + Reason(o.Fault.Code) + ": " + o.Fault.Message
+	case o.Resolution.Root.Key.String() == key:
+		return "; changed content of it or of a dependency, or another Nushell, waits for a reload token"
+	}
+	return "; " + o.Resolution.Root.Key.String() + " waits for a reload token"
 }
 
 // Answers tells whether the outcome has a reload token that counts as answered by it.
