@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -38,6 +39,8 @@ type parts struct {
 	metrics   *metrics.Metrics
 	// lostEvents counts the audit events that were lost.
 	lostEvents func() uint64
+	// restartNeeded: the configuration file gives other settings than those in force.
+	restartNeeded atomic.Bool
 }
 
 // assemble builds every part and adds what runs to mgr.

@@ -31,11 +31,11 @@ func addSettings(cmd *cobra.Command) (groups cliflag.NamedFlagSets, sources func
 }
 
 // watchConfiguration has changes of the configuration file told, if there is one.
-func watchConfiguration(mgr ctrl.Manager, effective *config.Effective) error {
+func (p *parts) watchConfiguration(mgr ctrl.Manager, effective *config.Effective) error {
 	if effective.File() == "" {
 		return nil
 	}
-	watcher := config.NewWatcher(effective, ctrl.Log.WithName("config"), func(bool) {})
+	watcher := config.NewWatcher(effective, ctrl.Log.WithName("config"), p.restartNeeded.Store)
 	if err := mgr.Add(watcher); err != nil {
 		return fmt.Errorf("watch the configuration file: %w", err)
 	}

@@ -130,17 +130,21 @@ var _ = Describe("the configuration file", func() {
 		w.publish(api.TaskservType, "etcd", "3.5.9", nil)
 		settings := "[orchestrator.extensions]\nauto_load = false\n"
 		file := configured(w.t, settings)
-		_, log := w.spawn("--config", file)
+		address := freeAddress()
+		_, log := w.spawn(append(serveMetrics(address), "--config", file)...)
 		w.apply(api.TaskservType, "etcd", "")
 		w.becomes("etcd", "False AwaitingRequest")
+		Expect(series(address, "restart_needed")()).To(BeEmpty())
 
 		Expect(os.WriteFile(file, []byte("[orchestrator.extensions]\nauto_load = true\n"), 0o600)).To(Succeed())
 		Eventually(log, "20s").Should(gbytes.Say(`restart the manager.*auto_load: false → true`))
+		Eventually(series(address, "restart_needed")).Should(Equal(counts{"": 1}))
 		w.stays("etcd", "False AwaitingRequest")
 		Expect(os.WriteFile(file, []byte("[orchestrator.extensions]\nauto_laod = true\n"), 0o600)).To(Succeed())
 		Eventually(log, "20s").Should(gbytes.Say(`The configuration file is wrong now.*config.toml:2: unknown key orchestrator.extensions.auto_laod`))
 		Expect(os.WriteFile(file, []byte(settings), 0o600)).To(Succeed())
 		Eventually(log, "20s").Should(gbytes.Say(`in force again`))
+		Eventually(series(address, "restart_needed")).Should(BeEmpty())
 	})
 
 	It("ends the start when it is wrong, with each line and exit code 1", func() {

@@ -54,7 +54,7 @@ func run(ctx context.Context, effective *config.Effective) error {
 	if err := mgr.Add(loopback{p.api}); err != nil {
 		return fmt.Errorf("add the REST API: %w", err)
 	}
-	if err := watchConfiguration(mgr, effective); err != nil {
+	if err := p.watchConfiguration(mgr, effective); err != nil {
 		return err
 	}
 	ctrl.Log.WithName("setup").Info("Starting", "version", version, "libraries", settings.Libraries)

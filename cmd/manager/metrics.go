@@ -32,7 +32,7 @@ func (p *parts) addMetrics(ctx context.Context, mgr ctrl.Manager) error {
 	p.metrics = metrics.New(metrics.Sources{
 		Version: version, Levels: sandbox.Levels(), Layers: sandbox.Layers(),
 		Loads: p.measureLoads, Extensions: informed{informer, mgr.GetCache()}.list, Catalogs: p.measureCatalogs,
-		Nushell: p.measureNushell, Sandbox: p.measureSandbox, LostEvents: p.lostEvents,
+		Nushell: p.measureNushell, Sandbox: p.measureSandbox, LostEvents: p.lostEvents, RestartNeeded: p.restartNeeded.Load,
 	})
 	p.observers = append(p.observers, p.metrics)
 	return nil

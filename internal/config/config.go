@@ -5,7 +5,8 @@
 //
 //	config.go       the settings, as the manager reads them
 //	rows.go         the table: one row for each; table.go is what a row can be
-//	load.go         defaults, file, environment and flags become settings, or a list of mistakes
+//	load.go         defaults, file, environment and flags become settings, or mistakes
+//	take.go         what each of them says
 //	file.go         a configuration file, as keys, lines and values
 //	interpolate.go  {{key}} in values
 //	print.go        settings as TOML and JSON
@@ -93,7 +94,7 @@ const stdout = "-"
 func Default() Settings {
 	s := Settings{}
 	t := newTable(&s, true)
-	t.interpolate(func(*setting) Source { return Source{} })
+	t.interpolate(func(*setting) bool { return false })
 	return s
 }
 

@@ -21,30 +21,30 @@ import (
 // maxFile is how large a configuration file can be, in bytes.
 const maxFile = 256 << 10
 
-// readFile reads a configuration file. The error says what to do.
+// readFile reads a configuration file. The error says what is wrong with it, and what to do.
 func readFile(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%s: there is no such file; name another with --config, or leave it out", path)
+		return nil, errors.New("there is no such file; name another with --config, or leave it out")
 	case err != nil:
-		return nil, fmt.Errorf("%s: cannot be read: %w", path, err)
+		return nil, fmt.Errorf("cannot be read: %w", err)
 	case info.IsDir():
-		return nil, fmt.Errorf("%s: is a folder; name the file in it", path)
+		return nil, errors.New("is a folder; name the file in it")
 	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s: is no regular file; write the settings to one", path)
+		return nil, errors.New("is no regular file; write the settings to one")
 	}
 	in, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("%s: cannot be read: %w; make it readable to the manager's user", path, err)
+		return nil, fmt.Errorf("cannot be read: %w; make it readable to the manager's user", err)
 	}
 	defer in.Close()
 	data, err := io.ReadAll(io.LimitReader(in, maxFile+1))
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("%s: cannot be read: %w", path, err)
+		return nil, fmt.Errorf("cannot be read: %w", err)
 	case len(data) > maxFile:
-		return nil, fmt.Errorf("%s: has over %d bytes; a configuration file has no use for so many", path, maxFile)
+		return nil, fmt.Errorf("has over %d bytes; a configuration file has no use for so many", maxFile)
 	}
 	return data, nil
 }

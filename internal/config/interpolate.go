@@ -18,9 +18,9 @@ type fault struct {
 }
 
 // interpolate replaces {{key}} in texts by what that setting has, which may itself be
-// made of others.
-func (t *table) interpolate(source func(*setting) Source) *interpolation {
-	i := &interpolation{table: t, source: source, values: map[*setting][]string{}}
+// made of others. Those that are given are not at their default.
+func (t *table) interpolate(given func(*setting) bool) *interpolation {
+	i := &interpolation{table: t, given: given, values: map[*setting][]string{}}
 	for _, row := range t.rows {
 		if row.holdsText() {
 			i.valueOf(row, nil)
@@ -35,8 +35,8 @@ func (t *table) interpolate(source func(*setting) Source) *interpolation {
 }
 
 type interpolation struct {
-	table  *table
-	source func(*setting) Source
+	table *table
+	given func(*setting) bool
 	// values that were worked out; nil for those that have none.
 	values map[*setting][]string
 	faults []fault
@@ -121,6 +121,6 @@ func (i *interpolation) circle(rows []*setting) {
 	for _, row := range rows {
 		names = append(names, row.key)
 	}
-	guilty := max(0, slices.IndexFunc(rows, func(row *setting) bool { return i.source(row).rank > standard }))
+	guilty := max(0, slices.IndexFunc(rows, i.given))
 	i.faults = append(i.faults, fault{rows[guilty], fmt.Sprintf("goes in a circle: %s → %s; write one of them out", strings.Join(names, " → "), names[0])})
 }

@@ -27,36 +27,36 @@ func (e *Effective) TOML() string {
 // told is what set a setting, and what it was set to before.
 func (e *Effective) told(row *setting) string {
 	text := strings.Builder{}
-	text.WriteString(e.source(row).String())
+	text.WriteString(e.origin(row).String())
 	for _, g := range e.overruled(row) {
-		fmt.Fprintf(&text, ", over %s (%s)", g.source, g.value)
+		fmt.Fprintf(&text, ", over %s (%s)", g.by, g.value)
 	}
 	return text.String()
 }
 
 // overruled is what was said of a setting and does not count, that which came closest first.
-func (e *Effective) overruled(row *setting) []given {
-	all := slices.Clone(e.set[row][:max(0, len(e.set[row])-1)])
+func (e *Effective) overruled(row *setting) []saying {
+	all := slices.Clone(e.said[row][:max(0, len(e.said[row])-1)])
 	slices.Reverse(all)
 	return all
 }
 
 // JSON is the same for programs: key → value, source and what was overruled.
 func (e *Effective) JSON() (string, error) {
-	type said struct {
+	type other struct {
 		Source string `json:"source"`
 		Value  string `json:"value"`
 	}
 	type shown struct {
-		Value     any    `json:"value"`
-		Source    string `json:"source"`
-		Overruled []said `json:"overruled,omitempty"`
+		Value     any     `json:"value"`
+		Source    string  `json:"source"`
+		Overruled []other `json:"overruled,omitempty"`
 	}
 	all := map[string]shown{}
 	for _, row := range e.table.rows {
-		one := shown{Value: row.plain(), Source: e.source(row).String()}
+		one := shown{Value: row.plain(), Source: e.origin(row).String()}
 		for _, g := range e.overruled(row) {
-			one.Overruled = append(one.Overruled, said{g.source.String(), g.value})
+			one.Overruled = append(one.Overruled, other{g.by.String(), g.value})
 		}
 		all[row.key] = one
 	}

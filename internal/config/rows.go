@@ -20,7 +20,7 @@ func (t *table) paths(s *Settings) {
 
 func (t *table) extensions(s *Settings) {
 	t.in("orchestrator.extensions", "Extensions")
-	t.yes("auto_load", "auto-load", &s.AutoLoad, true,
+	t.boolean("auto_load", "auto-load", &s.AutoLoad, true,
 		"load Extensions by themselves; with false one is loaded only when its reload annotation asks")
 	t.text("cache_dir", "cache-dir", &s.CacheDir, dataDir+"/extensions",
 		"folder for content-addressed copies of extensions, of this process alone; losing it costs time only",
@@ -29,7 +29,7 @@ func (t *table) extensions(s *Settings) {
 		"how many outcomes of loads are remembered in memory, the least recently used going first", atLeast(1))
 	t.list("libraries", "library", &s.Libraries, []string{"/usr/share/extension-operator/extensions"},
 		"folder that holds providers/, taskservs/ and clusters/, as [NAME=]DIR; may be repeated: the first library that has a name owns it", libraries)
-	t.time("library_interval", "library-interval", &s.LibraryInterval, time.Minute,
+	t.duration("library_interval", "library-interval", &s.LibraryInterval, time.Minute,
 		"how often libraries are read again, whether file events came or not (jittered)", atLeast(100*time.Millisecond))
 }
 
@@ -44,12 +44,12 @@ func (t *table) loading(s *Settings) {
 		oneOf("require", "best-effort", sandboxOff))
 	t.text("sandbox_path", "sandbox-path", &s.SandboxPath, "/usr/local/bin/extension-sandbox",
 		"the extension-sandbox helper, needed unless --sandbox=off", s.sandboxHelper)
-	t.time("load_timeout", "load-timeout", &s.LoadTimeout, 30*time.Second, "ends a load that takes longer", atLeast(time.Second))
+	t.duration("load_timeout", "load-timeout", &s.LoadTimeout, 30*time.Second, "ends a load that takes longer", atLeast(time.Second))
 	t.number("load_slots", "load-slots", &s.LoadSlots, 2*runtime.NumCPU(),
 		"how many loads run at once (by default twice as many as there are cores)", atLeast(1)).follows = "twice as many as there are cores"
 	t.number("load_workers", "load-workers", &s.LoadWorkers, 2,
 		"how many Nushells are started in advance and wait for a load, each in a sandbox of its own; 0 for none", atLeast(0))
-	t.time("load_worker_idle", "load-worker-idle", &s.LoadWorkerIdle, 10*time.Minute,
+	t.duration("load_worker_idle", "load-worker-idle", &s.LoadWorkerIdle, 10*time.Minute,
 		"how long one of them waits before it is replaced", atLeast(time.Second))
 }
 
@@ -68,7 +68,7 @@ func (t *table) limits(s *Settings) {
 	t.in("limits", "Limits")
 	t.number("load_slots_per_namespace", "load-slots-per-namespace", &s.LoadSlotsPerNamespace, 0,
 		"how many of the load slots one namespace holds at most; 0 is half of them, rounded up", atLeast(0))
-	t.time("load_cpu", "load-cpu", &s.LoadCPU, 5*time.Second, "CPU time of one load, rounded up to whole seconds", atLeast(time.Second))
+	t.duration("load_cpu", "load-cpu", &s.LoadCPU, 5*time.Second, "CPU time of one load, rounded up to whole seconds", atLeast(time.Second))
 	t.number("load_memory_mib", "load-memory-mib", &s.LoadMemory, 384, "address space of one load, in MiB", atLeast(memoryLeast), atMost(memoryMost))
 	t.number("load_open_files", "load-open-files", &s.LoadOpenFiles, 128, "how many files one load has open at once", atLeast(openFilesLeast))
 	t.number("load_file_size", "load-file-size", &s.LoadFileSize, 1<<20,
@@ -88,16 +88,16 @@ func (t *table) manager(s *Settings) {
 	t.text("kubeconfig", "kubeconfig", &s.Kubeconfig, "",
 		"kubeconfig file; by default $KUBECONFIG, the service account in a cluster, or ~/.kube/config")
 	t.number("workers", "workers", &s.Workers, 4, "how many Extensions are reconciled at once", atLeast(1))
-	t.yes("leader_elect", "leader-elect", &s.LeaderElect, true, "let only one of several managers reconcile at a time")
+	t.boolean("leader_elect", "leader-elect", &s.LeaderElect, true, "let only one of several managers reconcile at a time")
 	t.text("leader_election_namespace", "leader-election-namespace", &s.LeaderElectionNS, "",
 		"namespace of the leader's Lease; by default that of the pod")
 	t.text("metrics_bind_address", "metrics-bind-address", &s.MetricsBindAddress, ":8443", "address for /metrics; 0 turns it off")
-	t.yes("metrics_secure", "metrics-secure", &s.MetricsSecure, true,
+	t.boolean("metrics_secure", "metrics-secure", &s.MetricsSecure, true,
 		"serve metrics over HTTPS to callers that the API server knows and that may get /metrics")
 	t.text("health_probe_bind_address", "health-probe-bind-address", &s.ProbeBindAddress, ":8081", "address for /healthz and /readyz; 0 turns it off")
 	t.text("pprof_bind_address", "pprof-bind-address", &s.PprofBindAddress, addressOff,
 		"address for /debug/pprof/, on loopback only since whoever profiles sees what is in memory; 0 turns it off", loopback)
-	t.time("grace_period", "grace-period", &s.GracePeriod, 20*time.Second, "how long a stop may take; loads under way are ended", atLeast(time.Second))
+	t.duration("grace_period", "grace-period", &s.GracePeriod, 20*time.Second, "how long a stop may take; loads under way are ended", atLeast(time.Second))
 	t.text("log_level", "log-level", &s.LogLevel, "info", "debug, info or error", oneOf("debug", "info", "error"))
 	t.text("log_format", "log-format", &s.LogFormat, "json", "json or text", oneOf("json", "text"))
 }

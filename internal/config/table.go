@@ -90,11 +90,11 @@ func (t *table) number(name, flag string, at *int, standard int, help string, ch
 	return add(t, (*pflag.FlagSet).IntVar, name, flag, at, standard, help, checks)
 }
 
-func (t *table) yes(name, flag string, at *bool, standard bool, help string) {
+func (t *table) boolean(name, flag string, at *bool, standard bool, help string) {
 	add(t, (*pflag.FlagSet).BoolVar, name, flag, at, standard, help, nil)
 }
 
-func (t *table) time(name, flag string, at *time.Duration, standard time.Duration, help string, checks ...check[time.Duration]) {
+func (t *table) duration(name, flag string, at *time.Duration, standard time.Duration, help string, checks ...check[time.Duration]) {
 	add(t, (*pflag.FlagSet).DurationVar, name, flag, at, standard, help, checks)
 }
 

@@ -70,12 +70,14 @@ func (s *setting) assignText(text string) error {
 	return nil
 }
 
-// texts of a value that holds some.
-func (s *setting) texts() []string {
-	if list, is := s.flag.Value.(pflag.SliceValue); is {
+// texts are the value as text; that of a list has one for each element.
+func (s *setting) texts() []string { return textsIn(s.flag.Value) }
+
+func textsIn(value pflag.Value) []string {
+	if list, is := value.(pflag.SliceValue); is {
 		return list.GetSlice()
 	}
-	return []string{s.flag.Value.String()}
+	return []string{value.String()}
 }
 
 // setTexts is the reverse of texts.
@@ -84,14 +86,6 @@ func (s *setting) setTexts(texts []string) error {
 		return list.Replace(texts)
 	}
 	return s.flag.Value.Set(texts[0])
-}
-
-// copyValue sets a value to another of the same type.
-func copyValue(from, to pflag.Value) error {
-	if list, is := from.(pflag.SliceValue); is {
-		return to.(pflag.SliceValue).Replace(list.GetSlice()) //nolint:errcheck,forcetypeassert // of the same type
-	}
-	return to.Set(from.String())
 }
 
 // literal is the value as a file has it.
@@ -156,7 +150,7 @@ func kindOf(value any) string {
 	}
 }
 
-// textsOf a list that holds nothing else.
+// textsOf a list of a file that holds nothing else.
 func textsOf(list []any) ([]string, bool) {
 	texts := make([]string, 0, len(list))
 	for _, element := range list {

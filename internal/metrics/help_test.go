@@ -34,6 +34,7 @@ type operator struct {
 	held       extension.Enforcement
 	available  bool
 	lost       uint64
+	restart    bool
 }
 
 // The sandbox's words, as cmd/manager passes them on.
@@ -53,7 +54,7 @@ func newOperator(tb testing.TB) *operator {
 		Catalogs:   func() []metrics.Catalog { return o.catalogs },
 		Nushell:    func() metrics.Nushell { return o.nushell },
 		Sandbox:    func() (extension.Enforcement, bool) { return o.held, o.available },
-		LostEvents: func() uint64 { return o.lost },
+		LostEvents: func() uint64 { return o.lost }, RestartNeeded: func() bool { return o.restart },
 	})
 	o.registry.MustRegister(o.Metrics)
 	return o

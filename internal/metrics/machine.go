@@ -10,17 +10,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// machine collects what loads are made with: the operator, Nushell and the sandbox.
+// machine collects what loads are made with: the operator and its settings, Nushell and the sandbox.
 type machine struct {
 	Sources
 
-	build, nushell, nushellInfo, sandbox, level, missing family
+	build, restart, nushell, nushellInfo, sandbox, level, missing family
 }
 
 func newMachine(s Sources) *machine {
 	return &machine{
 		Sources:     s,
 		build:       gauge("build_info", "1 for the version of the operator that runs.", "version", "go_version"),
+		restart:     gauge("restart_needed", "1 while the configuration file gives other settings than those in force, or is wrong."),
 		nushell:     gauge("nushell_available", "1 while there is a Nushell to load with."),
 		nushellInfo: gauge("nushell_info", "1 for the version of Nushell that loads use now; nothing where there is none.", "version", "supported"),
 		sandbox:     gauge("sandbox_available", "1 while what --sandbox requires can be set up; nothing is loaded without."),
@@ -31,12 +32,13 @@ func newMachine(s Sources) *machine {
 
 // Describe implements prometheus.Collector.
 func (m *machine) Describe(ch chan<- *prometheus.Desc) {
-	describe(ch, m.build, m.nushell, m.nushellInfo, m.sandbox, m.level, m.missing)
+	describe(ch, m.build, m.restart, m.nushell, m.nushellInfo, m.sandbox, m.level, m.missing)
 }
 
 // Collect implements prometheus.Collector.
 func (m *machine) Collect(ch chan<- prometheus.Metric) {
 	m.build.send(ch, 1, m.Version, runtime.Version())
+	m.restart.send(ch, flag(m.RestartNeeded()))
 	nu := m.Nushell()
 	m.nushell.send(ch, flag(nu.Available))
 	if nu.Available {

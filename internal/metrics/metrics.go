@@ -35,6 +35,8 @@ type Sources struct {
 	Sandbox func() (held extension.Enforcement, available bool)
 	// LostEvents counts the events that are in no audit log.
 	LostEvents func() uint64
+	// RestartNeeded: a restart would give other settings, or none.
+	RestartNeeded func() bool
 }
 
 // Loads is the state of loading. Fields are counts since the start of the process but

@@ -141,6 +141,13 @@ func TestNushellAndTheSandboxAreToldAsTheyAreNow(t *testing.T) {
 	o.Expect(o.some("sandbox_layer_missing")).To(HaveLen(len(layers)))
 }
 
+func TestThatARestartIsNeededIsTold(t *testing.T) {
+	o := newOperator(t)
+	o.Expect(o.series("restart_needed")).To(Equal(map[string]float64{"": 0}))
+	o.restart = true
+	o.Expect(o.series("restart_needed")).To(Equal(map[string]float64{"": 1}))
+}
+
 // api answers as the REST API does: by patterns with names in them.
 func (o *operator) api() http.Handler {
 	mux := http.NewServeMux()
