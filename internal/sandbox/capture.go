@@ -8,6 +8,8 @@ type capture struct {
 	limit int64
 	over  func()
 	kept  []byte
+	// cut: there was more than is kept.
+	cut bool
 }
 
 // Write never fails.
@@ -18,6 +20,7 @@ func (c *capture) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	c.kept = append(c.kept, p[:room]...)
+	c.cut = true
 	c.over()
 	return len(p), nil
 }

@@ -17,8 +17,7 @@ type cause int
 const (
 	causeNone cause = iota
 	causeContext
-	causeStdout
-	causeStderr
+	causeOutput
 )
 
 // group is one process group, led by the process that Run started. Its methods may be called from any goroutine.

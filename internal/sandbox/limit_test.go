@@ -110,3 +110,16 @@ func TestWhatYieldsHasTheLowestPriority(t *testing.T) {
 		}
 	})
 }
+
+// A short output may be read when its writer is gone: it is cut all the same.
+func TestAShortOutputThatIsCutIsAlwaysALimit(t *testing.T) {
+	g := NewWithT(t)
+	box, limits := newBox(t, ""), roomy()
+	limits.Stdout = 20
+	for range 200 {
+		_, err := box.Run(t.Context(), held("out="+strings.Repeat("x", 60)), limits)
+		var limit *sandbox.LimitError
+		g.Expect(errors.As(err, &limit)).To(BeTrue(), "%v", err)
+		g.Expect(limit.Limit).To(Equal(sandbox.LimitStdout))
+	}
+}

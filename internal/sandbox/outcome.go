@@ -80,12 +80,12 @@ func lastWords(result Result) string {
 }
 
 // endedByUs is the error of a process we killed. The end of the context counts only where it was what ended the process;
-// cut output counts always, since what is kept is not the whole answer.
+// cut output counts always, since what is kept is not the whole answer, even where the process had ended when it was read.
 func (p *process) endedByUs(ctx context.Context, result Result) error {
 	switch {
-	case p.why == causeStdout:
+	case p.stdout.cut:
 		return &LimitError{Limit: LimitStdout, Value: fmt.Sprintf("%d bytes", p.limits.Stdout)}
-	case p.why == causeStderr:
+	case p.stderr.cut:
 		return &LimitError{Limit: LimitStderr, Value: fmt.Sprintf("%d bytes", p.limits.Stderr)}
 	case p.why == causeContext && result.Signal == syscall.SIGKILL:
 		return &EndedError{Err: ctx.Err(), Cause: context.Cause(ctx), After: result.Wall}

@@ -71,8 +71,8 @@ func (s *Sandbox) start(c Command, l Limits) (*process, error) {
 // prepare fills in all of cmd that does not depend on the helper.
 func (p *process) prepare(c Command, input *os.File) {
 	p.group = &group{leader: func() int { return p.cmd.Process.Pid }}
-	p.stdout = &capture{limit: p.limits.Stdout, over: func() { _ = p.group.end(causeStdout) }}
-	p.stderr = &capture{limit: p.limits.Stderr, over: func() { _ = p.group.end(causeStderr) }}
+	p.stdout = &capture{limit: p.limits.Stdout, over: func() { _ = p.group.end(causeOutput) }}
+	p.stderr = &capture{limit: p.limits.Stderr, over: func() { _ = p.group.end(causeOutput) }}
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
 	p.cmd.Stdin = input
 	p.cmd.Dir = c.Dir
