@@ -4,10 +4,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -46,8 +43,12 @@ func (p *parts) addAPI(ctx context.Context, mgr ctrl.Manager, s config.Settings)
 	if err != nil {
 		return err
 	}
+	guard, err := newGuard(mgr, s)
+	if err != nil {
+		return err
+	}
 	handler, err := httpapi.New(httpapi.Options{
-		Guard:     everybody{},
+		Guard:     guard,
 		Inventory: p.inventory,
 		Catalogs:  p.catalogs(),
 		Cache:     replicaCache{clearing: clearing, loader: p.loader, settings: s, since: time.Now()},
@@ -124,54 +125,4 @@ func (c replicaCache) Stats() httpapi.Stats {
 		Replica: host, Since: c.since, Runs: stats.Runs, Hits: stats.Hits, Evictions: stats.Evictions,
 		Entries: stats.Entries, Capacity: c.settings.CacheSize,
 	}
-}
-
-// everybody is the Guard of a server that only this machine reaches.
-type everybody struct{}
-
-func (everybody) Authenticate(r *http.Request) (context.Context, error) { return r.Context(), nil }
-
-func (everybody) Caller(context.Context) string { return "" }
-
-func (everybody) Namespaces(_ context.Context, _ string, namespaces []string) ([]string, error) {
-	return namespaces, nil
-}
-
-func (everybody) Object(context.Context, string, string, string) (bool, error) { return true, nil }
-
-func (everybody) Path(context.Context, string, string) (bool, error) { return true, nil }
-
-// loopback serves the API to this machine, and to no other.
-type loopback struct{ handler http.Handler }
-
-// loopbackAddress is where.
-const loopbackAddress = "127.0.0.1:8090"
-
-// NeedLeaderElection is false: every replica answers.
-func (loopback) NeedLeaderElection() bool { return false }
-
-// Start serves until ctx ends. Where the port is taken the manager goes on without.
-func (l loopback) Start(ctx context.Context) error {
-	log := ctrl.Log.WithName("api")
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", loopbackAddress)
-	if err != nil {
-		log.Error(err, "The REST API is not served")
-		return nil
-	}
-	server := &http.Server{
-		Handler: l.handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
-		IdleTimeout: time.Minute, MaxHeaderBytes: 32 << 10, BaseContext: func(net.Listener) context.Context { return ctx },
-	}
-	context.AfterFunc(ctx, func() {
-		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		if err := server.Shutdown(ending); err != nil {
-			log.Error(err, "Requests were broken off")
-		}
-	})
-	log.Info("Serving the REST API", "address", loopbackAddress)
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve the REST API: %w", err)
-	}
-	return nil
 }

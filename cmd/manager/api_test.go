@@ -55,6 +55,7 @@ func (w *world) call(method, path string, body ...string) reply {
 // send has the handler answer.
 func (w *world) send(request *http.Request) reply {
 	GinkgoHelper()
+	request.Host = "localhost"
 	recorder := httptest.NewRecorder()
 	w.api.ServeHTTP(recorder, request)
 	r := reply{Status: recorder.Code, Header: recorder.Header(), Text: recorder.Body.String()}

@@ -19,6 +19,7 @@ import (
 	"provisioning.dev/extension-operator/internal/metrics"
 	"provisioning.dev/extension-operator/internal/nushell"
 	"provisioning.dev/extension-operator/internal/sandbox"
+	"provisioning.dev/extension-operator/internal/serve"
 	"provisioning.dev/extension-operator/internal/store"
 )
 
@@ -34,6 +35,8 @@ type parts struct {
 	inventory *inventory.Inventory
 	// api answers the REST API.
 	api http.Handler
+	// server is that of the REST API; nil without one.
+	server *serve.Server
 	// observers are told of loads and verdicts.
 	observers observers
 	metrics   *metrics.Metrics

@@ -79,5 +79,8 @@ func readiness(mgr ctrl.Manager, p *parts, s config.Settings) map[string]health.
 	if served(s.MetricsBindAddress) {
 		checks["metrics"] = health.Serving(s.MetricsBindAddress, s.MetricsSecure)
 	}
+	if p.server != nil {
+		checks["api"] = func(context.Context) error { return p.server.Serving() }
+	}
 	return checks
 }

@@ -48,11 +48,11 @@ func run(ctx context.Context, effective *config.Effective) error {
 	if err := ctrlmetrics.Registry.Register(p.metrics); err != nil {
 		return fmt.Errorf("register the metrics: %w", err)
 	}
-	if err := addProbes(ctx, mgr, p, settings); err != nil {
+	if err := p.addServer(ctx, mgr, settings); err != nil {
 		return err
 	}
-	if err := mgr.Add(loopback{p.api}); err != nil {
-		return fmt.Errorf("add the REST API: %w", err)
+	if err := addProbes(ctx, mgr, p, settings); err != nil {
+		return err
 	}
 	if err := p.watchConfiguration(mgr, effective); err != nil {
 		return err

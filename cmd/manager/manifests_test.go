@@ -164,3 +164,36 @@ func TestMemoryOfThePodSuffices(t *testing.T) {
 	limit := container.Resources.Limits[corev1.ResourceMemory]
 	g.Expect(needed).To(BeNumerically("<=", limit.Value()))
 }
+
+// A Service's port has a name of the container's, and that is where the flags have the manager listen.
+func TestServicesReachThePortsThatAreListenedOn(t *testing.T) {
+	g := NewWithT(t)
+	folder := filepath.Join("..", "..", "config", "manager")
+	read := func(file string, into any) {
+		text, err := os.ReadFile(filepath.Join(folder, file))
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(yaml.UnmarshalStrict(text, into)).To(Succeed())
+	}
+	deployment := &appsv1.Deployment{}
+	read("deployment.yaml", deployment)
+	pod := deployment.Spec.Template
+	flags := command().Flags()
+	g.Expect(flags.Parse(pod.Spec.Containers[0].Args)).To(Succeed())
+	ports := map[string]int32{}
+	for _, port := range pod.Spec.Containers[0].Ports {
+		ports[port.Name] = port.ContainerPort
+	}
+	for flag, port := range map[string]string{"metrics-bind-address": "metrics", "health-probe-bind-address": "probes", "api-bind-address": "api"} {
+		address, err := flags.GetString(flag)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(address).To(Equal(fmt.Sprintf(":%d", ports[port])), flag)
+	}
+	for _, file := range []string{"metrics_service.yaml", "api_service.yaml"} {
+		service := &corev1.Service{}
+		read(file, service)
+		g.Expect(ports).To(HaveKeyWithValue(service.Spec.Ports[0].TargetPort.String(), service.Spec.Ports[0].Port), file)
+		for label, value := range service.Spec.Selector {
+			g.Expect(pod.Labels).To(HaveKeyWithValue(label, value), file)
+		}
+	}
+}

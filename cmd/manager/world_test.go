@@ -69,7 +69,8 @@ func newWorldOf(t testing.TB) *world {
 	s.NushellPath, s.SandboxPath = nu, helper
 	s.ProvisioningPath = filepath.Join("..", "..", "nushell")
 	s.LeaderElect, s.LeaderElectionNS = false, shippedNamespace
-	s.MetricsBindAddress, s.ProbeBindAddress = "0", "0"
+	s.MetricsBindAddress, s.ProbeBindAddress, s.APIBindAddress = "0", "0", "0"
+	s.APISecure, s.APIRequestsPerSecond = false, 0
 	w.settings = s
 	return w
 }
@@ -92,6 +93,7 @@ func (w *world) start() {
 	w.parts, err = assemble(ctx, mgr, settings)
 	Expect(err).NotTo(HaveOccurred())
 	w.end, w.ended = cancel, make(chan error, 1)
+	Expect(w.addServer(ctx, mgr, settings)).To(Succeed())
 	go func() { w.ended <- mgr.Start(ctx) }()
 	w.t.Cleanup(w.stop)
 }

@@ -102,6 +102,8 @@ func (s *stack) start(ctx context.Context) error {
 		"--cache-dir="+filepath.Join(s.cluster.Dir, "cache"),
 		"--metrics-bind-address=0",
 		"--health-probe-bind-address=127.0.0.1:0",
+		"--api-bind-address=127.0.0.1:8090",
+		"--api-secure=false",
 		"--leader-elect=false",
 		"--log-level=info",
 	)

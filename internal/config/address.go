@@ -16,8 +16,11 @@ func loopback(name, address string) error {
 		return nil
 	}
 	host, _, err := net.SplitHostPort(address)
-	if err == nil && (host == "localhost" || net.ParseIP(host).IsLoopback()) {
+	if err == nil && onLoopback(host) {
 		return nil
 	}
 	return fmt.Errorf("%s is %q; only an address of this machine alone is possible, such as 127.0.0.1:6060, or %s for none", name, address, addressOff)
 }
+
+// onLoopback tells of a host that only this machine reaches.
+func onLoopback(host string) bool { return host == "localhost" || net.ParseIP(host).IsLoopback() }

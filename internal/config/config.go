@@ -77,6 +77,16 @@ type Settings struct {
 	PprofBindAddress string
 	GracePeriod      time.Duration
 
+	// The REST API: where it is, who may use it, and how much of it.
+	APIBindAddress       string
+	APISecure            bool
+	APICertFile          string
+	APIKeyFile           string
+	APIAudience          string
+	APIMaxConnections    int
+	APIRequestsPerSecond int
+	APIBurst             int
+
 	LogLevel  string
 	LogFormat string
 
@@ -158,6 +168,9 @@ func (s Settings) Absolute() (Settings, error) {
 		if strings.ContainsRune(*program, filepath.Separator) {
 			paths = append(paths, program)
 		}
+	}
+	if s.APICertFile != "" {
+		paths = append(paths, &s.APICertFile, &s.APIKeyFile)
 	}
 	if s.AuditLog != "" && s.AuditLog != stdout {
 		paths = append(paths, &s.AuditLog)

@@ -69,6 +69,7 @@ func TestTheLeastThatIsAllowedIsValid(t *testing.T) {
 	s.LoadWorkers, s.LoadWorkerIdle = 0, time.Second
 	s.LoadSlotsPerNamespace, s.LoadCPU, s.LoadMemory, s.LoadOpenFiles, s.LoadFileSize, s.LoadOutput = 0, time.Second, 64, 16, 1, 4096
 	s.ExtensionMaxFiles, s.ExtensionMaxDepth, s.ExtensionMaxFileSize, s.ExtensionMaxSize, s.ManifestMaxSize = 2, 1, 1, 1, 1
+	s.APIMaxConnections, s.APIRequestsPerSecond, s.APIBurst = 1, 0, 1
 	s.Libraries, s.Sandbox, s.SandboxPath, s.Kubeconfig = nil, "off", "", ""
 	NewWithT(t).Expect(s.Validate()).To(Succeed())
 }
@@ -132,6 +133,7 @@ func TestAbsolute(t *testing.T) {
 	s := config.Default()
 	s.CacheDir, s.ProvisioningPath, s.NushellPath, s.SandboxPath = "cache", "../nushell", "./nu", "bin/sandbox"
 	s.AuditLog = "audit.log"
+	s.APICertFile, s.APIKeyFile = "tls.crt", "tls.key"
 	got, err := s.Absolute()
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(got.CacheDir).To(Equal(filepath.Join(here, "cache")))
@@ -139,6 +141,8 @@ func TestAbsolute(t *testing.T) {
 	g.Expect(got.NushellPath).To(Equal(filepath.Join(here, "nu")))
 	g.Expect(got.SandboxPath).To(Equal(filepath.Join(here, "bin/sandbox")))
 	g.Expect(got.AuditLog).To(Equal(filepath.Join(here, "audit.log")))
+	g.Expect(got.APICertFile).To(Equal(filepath.Join(here, "tls.crt")))
+	g.Expect(got.APIKeyFile).To(Equal(filepath.Join(here, "tls.key")))
 	g.Expect(s.CacheDir).To(Equal("cache"), "the original stays")
 
 	s = config.Default()

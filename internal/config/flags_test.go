@@ -30,7 +30,7 @@ func TestFlagsAreGrouped(t *testing.T) {
 	g := NewWithT(t)
 	s := config.Default()
 	groups := s.Flags()
-	g.Expect(groups.Order).To(Equal([]string{"Extensions", "Loading", "Limits", "Manager", "Audit"}))
+	g.Expect(groups.Order).To(Equal([]string{"Extensions", "Loading", "Limits", "Manager", "REST API", "Audit"}))
 
 	var help bytes.Buffer
 	cliflag.PrintSections(&help, groups, 0)
@@ -70,6 +70,8 @@ func TestEverySettingIsBoundToOneFlag(t *testing.T) {
 		MetricsSecure: false, ProbeBindAddress: ":2", PprofBindAddress: "[::1]:3", GracePeriod: 4 * time.Second, LogLevel: "debug", LogFormat: "text",
 		LoadSlotsPerNamespace: 14, LoadCPU: 5 * time.Minute, LoadMemory: 15, LoadOpenFiles: 16, LoadFileSize: 17, LoadOutput: 18,
 		ExtensionMaxFiles: 19, ExtensionMaxDepth: 20, ExtensionMaxFileSize: 21, ExtensionMaxSize: 22, ManifestMaxSize: 23,
+		APIBindAddress: ":3", APISecure: false, APICertFile: "/ac", APIKeyFile: "/ak", APIAudience: "aud",
+		APIMaxConnections: 24, APIRequestsPerSecond: 25, APIBurst: 26,
 		AuditLog: "/a", AuditLogMaxSize: 12, AuditLogMaxBackups: 13,
 	}
 	args := strings.Fields("--data-dir /d --auto-load=false --library a=/srv/a --library /srv/b --library-interval 2m --cache-dir /c --cache-size 7 " +
@@ -78,6 +80,8 @@ func TestEverySettingIsBoundToOneFlag(t *testing.T) {
 		"--metrics-secure=false --health-probe-bind-address :2 --pprof-bind-address [::1]:3 --grace-period 4s --log-level debug --log-format text " +
 		"--load-slots-per-namespace 14 --load-cpu 5m --load-memory-mib 15 --load-open-files 16 --load-file-size 17 --load-output 18 " +
 		"--extension-max-files 19 --extension-max-depth 20 --extension-max-file-size 21 --extension-max-size 22 --manifest-max-size 23 " +
+		"--api-bind-address :3 --api-secure=false --api-tls-cert-file /ac --api-tls-key-file /ak --api-audience aud " +
+		"--api-max-connections 24 --api-requests-per-second 25 --api-burst 26 " +
 		"--audit-log /a --audit-log-max-size 12 --audit-log-max-backups 13")
 	s := config.Default()
 	all := flags(&s)

@@ -112,6 +112,15 @@ pprof_bind_address = "[::1]:3"
 grace_period = "4s"
 log_level = "debug"
 log_format = "text"
+[api]
+bind_address = ":3"
+secure = true
+tls_cert_file = "/ac"
+tls_key_file = "/ak"
+audience = "aud"
+max_connections = 26
+requests_per_second = 27
+burst = 28
 [audit]
 log = "/a"
 log_max_size = 12
@@ -127,6 +136,8 @@ log_max_backups = 13
 		MetricsSecure: false, ProbeBindAddress: ":2", PprofBindAddress: "[::1]:3", GracePeriod: 4 * time.Second, LogLevel: "debug", LogFormat: "text",
 		LoadSlotsPerNamespace: 14, LoadCPU: 5 * time.Minute, LoadMemory: 65, LoadOpenFiles: 16, LoadFileSize: 17, LoadOutput: 5000,
 		ExtensionMaxFiles: 19, ExtensionMaxDepth: 20, ExtensionMaxFileSize: 21, ExtensionMaxSize: 22, ManifestMaxSize: 23,
+		APIBindAddress: ":3", APISecure: true, APICertFile: "/ac", APIKeyFile: "/ak", APIAudience: "aud",
+		APIMaxConnections: 26, APIRequestsPerSecond: 27, APIBurst: 28,
 		AuditLog: "/a", AuditLogMaxSize: 12, AuditLogMaxBackups: 13,
 	}))
 	g.Expect(effective.TOML()).NotTo(ContainSubstring("default"), "every setting is tried here")

@@ -46,6 +46,7 @@ func newTable(s *Settings, fresh bool) *table {
 	t.loading(s)
 	t.limits(s)
 	t.manager(s)
+	t.api(s)
 	t.audit(s)
 	return t
 }
