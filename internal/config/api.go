@@ -11,7 +11,7 @@ import (
 func (t *table) api(s *Settings) {
 	t.in("api", "REST API")
 	t.text("bind_address", "api-bind-address", &s.APIBindAddress, ":8090", "address for the REST API; 0 turns it off", s.apiAddress)
-	t.boolean("secure", "api-secure", &s.APISecure, true,
+	t.boolean("secure", "api-secure", &s.APISecure,
 		"serve the REST API over HTTPS to callers that the API server knows by a bearer token; false is for an address of loopback alone")
 	t.text("tls_cert_file", "api-tls-cert-file", &s.APICertFile, "",
 		"certificate of the REST API and its chain, in PEM, read again when it changes; by default a self-signed one is made at each start", s.apiCertificate)

@@ -20,7 +20,7 @@ func (t *table) paths(s *Settings) {
 
 func (t *table) extensions(s *Settings) {
 	t.in("orchestrator.extensions", "Extensions")
-	t.boolean("auto_load", "auto-load", &s.AutoLoad, true,
+	t.boolean("auto_load", "auto-load", &s.AutoLoad,
 		"load Extensions by themselves; with false one is loaded only when its reload annotation asks")
 	t.text("cache_dir", "cache-dir", &s.CacheDir, dataDir+"/extensions",
 		"folder for content-addressed copies of extensions, of this process alone; losing it costs time only",
@@ -88,11 +88,11 @@ func (t *table) manager(s *Settings) {
 	t.text("kubeconfig", "kubeconfig", &s.Kubeconfig, "",
 		"kubeconfig file; by default $KUBECONFIG, the service account in a cluster, or ~/.kube/config")
 	t.number("workers", "workers", &s.Workers, 4, "how many Extensions are reconciled at once", atLeast(1))
-	t.boolean("leader_elect", "leader-elect", &s.LeaderElect, true, "let only one of several managers reconcile at a time")
+	t.boolean("leader_elect", "leader-elect", &s.LeaderElect, "let only one of several managers reconcile at a time")
 	t.text("leader_election_namespace", "leader-election-namespace", &s.LeaderElectionNS, "",
 		"namespace of the leader's Lease; by default that of the pod")
 	t.text("metrics_bind_address", "metrics-bind-address", &s.MetricsBindAddress, ":8443", "address for /metrics; 0 turns it off")
-	t.boolean("metrics_secure", "metrics-secure", &s.MetricsSecure, true,
+	t.boolean("metrics_secure", "metrics-secure", &s.MetricsSecure,
 		"serve metrics over HTTPS to callers that the API server knows and that may get /metrics")
 	t.text("health_probe_bind_address", "health-probe-bind-address", &s.ProbeBindAddress, ":8081", "address for /healthz and /readyz; 0 turns it off")
 	t.text("pprof_bind_address", "pprof-bind-address", &s.PprofBindAddress, addressOff,

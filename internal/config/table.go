@@ -91,8 +91,9 @@ func (t *table) number(name, flag string, at *int, standard int, help string, ch
 	return add(t, (*pflag.FlagSet).IntVar, name, flag, at, standard, help, checks)
 }
 
-func (t *table) boolean(name, flag string, at *bool, standard bool, help string) {
-	add(t, (*pflag.FlagSet).BoolVar, name, flag, at, standard, help, nil)
+// boolean is on by default, as all that can be turned off are.
+func (t *table) boolean(name, flag string, at *bool, help string) {
+	add(t, (*pflag.FlagSet).BoolVar, name, flag, at, true, help, nil)
 }
 
 func (t *table) duration(name, flag string, at *time.Duration, standard time.Duration, help string, checks ...check[time.Duration]) {
