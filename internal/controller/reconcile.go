@@ -7,6 +7,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"k8s.io/client-go/tools/events"
@@ -161,8 +162,12 @@ func (r *Reconciler) load(a *attempt) {
 		a.wait(w)
 		return
 	}
-	a.consumed = true
 	loaded, err := w.flight.Outcome()
+	if errors.Is(err, context.Canceled) {
+		a.nothingNew() // only the stop of this process cancels a load: the next one makes it
+		return
+	}
+	a.consumed = true
 	if err != nil {
 		a.fail(err)
 		return

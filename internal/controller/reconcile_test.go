@@ -368,3 +368,21 @@ func TestAVersionThatComesBackIsReadyWithoutALoad(t *testing.T) {
 	g.until(loaded)
 	g.Expect(g.nu.ran()).To(Equal(1))
 }
+
+// The stop of the process cancels its loads; that says nothing of the extension.
+func TestALoadThatTheStopHasEndedIsNoVerdict(t *testing.T) {
+	for name, err := range map[string]error{
+		"before nu ran": context.Canceled,
+		"as nu ran":     extension.NewTransientFault(extension.LoadFailed, context.Canceled, "loading was cancelled"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newRig(t, "1.0.0")
+			g.nu.err = err
+			g.reconcile()
+			g.Eventually(g.nu.ran).Should(Equal(1))
+			g.settle()
+			g.Expect(g.writes).To(BeZero())
+			g.Expect(g.nu.ran()).To(Equal(1), "it is not asked for again")
+		})
+	}
+}
