@@ -76,10 +76,10 @@ func check(ctx context.Context, t testing.TB, runner *Runner, s sample) (extensi
 	return cold, coldErr
 }
 
-// either tells of two ends of which it depends on the machine's load which comes first.
+// either tells of two ends of too much, of which it depends on the machine's load which comes first.
 func either(one, other *extension.Fault) bool {
 	ends := func(f *extension.Fault) bool {
-		return strings.Contains(f.Message, "CPU time") || strings.Contains(f.Message, "segmentation fault")
+		return strings.Contains(f.Message, "the limit of ") || strings.Contains(f.Message, "segmentation fault")
 	}
 	return ends(one) && ends(other)
 }
