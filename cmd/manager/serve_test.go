@@ -85,9 +85,9 @@ var _ = Describe("the server of the REST API", func() {
 		w.settings.APIRequestsPerSecond, w.settings.APIBurst = 1, 2
 		w.start()
 		for range 2 {
-			Expect(w.call(http.MethodGet, "/api/v1/extensions/loaded").Status).To(Equal(http.StatusOK))
+			Expect(w.call(http.MethodGet, "/openapi.json").Status).To(Equal(http.StatusOK))
 		}
-		r := w.call(http.MethodGet, "/api/v1/extensions/loaded")
+		r := w.call(http.MethodGet, "/openapi.json")
 		Expect(r.Status).To(Equal(http.StatusTooManyRequests))
 		Expect(r.Error).To(Equal("more than 1 requests a second; send the next in 1 s"))
 		Expect(r.Header.Get("Retry-After")).To(Equal("1"))
