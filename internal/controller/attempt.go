@@ -220,6 +220,13 @@ func (a *attempt) failedBefore() bool {
 	return a.stalledByLoad() && last.Generation == a.ext.Generation && last.InputDigest == string(a.outcome.InputDigest)
 }
 
+// failedEarlier tells whether it has at whatever generation.
+func (a *attempt) failedEarlier() bool {
+	s := a.ext.Status
+	return meta.IsStatusConditionTrue(s.Conditions, api.StalledCondition) && s.LastAttempted != nil &&
+		s.LastAttempted.InputDigest == string(a.outcome.InputDigest)
+}
+
 // alreadyStalled tells whether the status has given up on this generation.
 func (a *attempt) alreadyStalled() bool { return a.says(api.StalledCondition) }
 

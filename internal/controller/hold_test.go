@@ -126,18 +126,65 @@ func TestWhatHappensInTheCatalogTakesNoReadyAway(t *testing.T) {
 	g.shelf.offers = []string{"1.0.0"}
 	g.settle()
 	g.Expect(g.verdict()).To(Equal(loaded))
-	g.Expect(g.message()).To(HavePrefix("loaded taskserv:e:2.0.0; a reload would end in VersionNotFound: version 2.0.0 of taskserv e, which is loaded, is gone"))
+	gone := g.message()
+	g.Expect(gone).To(HavePrefix("loaded taskserv:e:2.0.0; a reload would end in VersionNotFound: version 2.0.0 of taskserv e, which is loaded, is gone"))
 
+	writes := g.writes
 	g.shelf.err = extension.NewTransientFault(extension.CatalogUnavailable, nil, "the disk is away")
 	g.settle()
 	g.Expect(g.verdict()).To(Equal(loaded))
-	g.Expect(g.message()).To(Equal("loaded taskserv:e:2.0.0"))
+	g.Expect(g.message()).To(Equal(gone), "what may pass by itself is not told")
+	g.Expect(g.writes).To(Equal(writes))
 	g.Expect(g.reconcile()).NotTo(BeZero(), "it is looked at again, as there may be no event")
 	g.shelf.err, g.shelf.offers = nil, []string{"2.0.0", "1.0.0"}
 	g.pass(time.Hour)
 	g.settle()
 	g.Expect(g.message()).To(Equal("loaded taskserv:e:2.0.0"))
 	g.Expect(g.nu.ran()).To(Equal(1))
+}
+
+func TestWhatWaitsIsNotToldAnewAfterARestart(t *testing.T) {
+	for name, offers := range map[string][]string{"a version that is gone": {"1.0.0"}, "a name that is gone": nil} {
+		t.Run(name, func(t *testing.T) {
+			g := loadedOnRequest(t, "2.0.0", "1.0.0")
+			g.shelf.offers = offers
+			g.settle()
+			told, writes := g.message(), g.writes
+			g.Expect(told).To(ContainSubstring("a reload would end in "))
+
+			g.reconciler.memory = newMemory()
+			g.synced = g.now.Add(-time.Minute) // the catalogs are not read yet
+			g.settle()
+			g.Expect(g.message()).To(Equal(told))
+			g.pass(time.Minute)
+			g.synced = g.now
+			g.reconciler.Wakes.Synced()
+			g.settle()
+			g.Expect(g.message()).To(Equal(told))
+			g.Expect(g.writes).To(Equal(writes))
+		})
+	}
+	t.Run("a newer version, while neither the catalog nor nu is there", func(t *testing.T) {
+		g := loadedOnRequest(t, "1.0.0")
+		g.shelf.offers = []string{"2.0.0", "1.0.0"}
+		g.settle()
+		told, writes := g.message(), g.writes
+		g.Expect(told).To(ContainSubstring("2.0.0 waits for a reload token"))
+		g.reconciler.memory = newMemory()
+		g.nu.set(func() { g.nu.unavailable = extension.NewFault(extension.NushellUnavailable, "nu is away") })
+		g.settle()
+		g.shelf.err = extension.NewTransientFault(extension.CatalogUnavailable, nil, "the disk is away")
+		g.pass(time.Hour)
+		g.settle()
+		g.Expect(g.message()).To(Equal(told))
+		g.Expect(g.writes).To(Equal(writes))
+
+		g.spec(">=1.0")
+		g.settle()
+		g.Expect(g.get().Status.ObservedGeneration).To(BeEquivalentTo(2))
+		g.Expect(meta.FindStatusCondition(g.get().Status.Conditions, api.ReadyCondition).ObservedGeneration).To(BeEquivalentTo(2))
+		g.Expect(g.writes).To(Equal(writes+1), "a spec is seen all the same")
+	})
 }
 
 func TestASpecThatWantsSomethingElseAwaitsAToken(t *testing.T) {
@@ -209,6 +256,46 @@ func TestAReloadThatFailedIsNotHidden(t *testing.T) {
 		g.Expect(g.nu.ran()).To(Equal(2))
 		g.shelf.offers = []string{"1.0.0"}
 		g.until(loaded) // it is what there is
+		g.Expect(g.nu.ran()).To(Equal(2))
+	})
+	t.Run("because of the content, and the spec asks for the same", func(t *testing.T) {
+		g := loadedOnRequest(t, "1.0.0")
+		g.shelf.offers = []string{"2.0.0", "1.0.0"}
+		g.nu.set(func() { g.nu.err = extension.NewFault(extension.LoadFailed, "it does not parse") })
+		g.token("second")
+		g.answered("second")
+		failed, writes := g.message(), g.writes
+		g.spec(">=1.0")
+		g.settle()
+		g.Expect(g.verdict()).To(Equal("False LoadFailed"))
+		g.Expect(g.message()).To(Equal(failed))
+		g.Expect(stalled(g.get())).To(BeTrue())
+		g.Expect(meta.FindStatusCondition(g.get().Status.Conditions, api.StalledCondition).ObservedGeneration).To(BeEquivalentTo(2))
+		g.reconciler.memory = newMemory()
+		g.settle()
+		g.Expect(g.writes).To(Equal(writes+1), "it is seen once, over a restart too")
+		g.spec("1.0.0")
+		g.until(loaded)
+		g.Expect(g.nu.ran()).To(Equal(2))
+	})
+	t.Run("on the content that is loaded", func(t *testing.T) {
+		g := loadedOnRequest(t, "1.0.0")
+		g.nu.set(func() { g.nu.err = extension.NewFault(extension.LimitExceeded, "it took too much memory") })
+		g.token("second")
+		g.answered("second")
+		g.settle()
+		g.Expect(g.verdict()).To(Equal("False LimitExceeded"))
+		writes := g.writes
+		g.shelf.offers = []string{"2.0.0", "1.0.0"}
+		g.until(awaiting)
+		g.settle()
+		g.reconciler.memory = newMemory()
+		g.settle()
+		g.Expect(g.verdict()).To(Equal(awaiting))
+		g.Expect(g.writes).To(Equal(writes + 1))
+		g.spec(">=1.0")
+		g.until(loaded) // another spec: what is loaded fits it
+		g.Expect(g.message()).To(ContainSubstring("taskserv:e:2.0.0 waits for a reload token"))
 		g.Expect(g.nu.ran()).To(Equal(2))
 	})
 	t.Run("because of the catalog", func(t *testing.T) {

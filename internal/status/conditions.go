@@ -59,6 +59,15 @@ func (c conditions) seen() {
 	}
 }
 
+// stay leaves the verdict as it is, but for a failure that would meet a reload of key, which
+// is said beside it. What may pass by itself is not worth a write.
+func (c conditions) stay(o Outcome, key string) {
+	if o.Kept && o.Class() == extension.Terminal {
+		c.good(key, o.awaited(key))
+	}
+	c.seen()
+}
+
 // good says that key is loaded and is what is wanted, and what there is beside it.
 func (c conditions) good(key, beside string) {
 	c.remove(api.ReconcilingCondition, api.StalledCondition)

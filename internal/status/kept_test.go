@@ -46,6 +46,45 @@ func TestWhatIsKeptStaysReadyAndSaysWhatWaits(t *testing.T) {
 	}
 }
 
+func TestWhatMayPassByItselfLeavesWhatWaits(t *testing.T) {
+	unread := failure(extension.NewFault(extension.VersionNotFound, "version 1.28.0 is gone"))
+	unread.Synced = false
+	for name, o := range map[string]ours.Outcome{
+		"a catalog that is away":         failure(extension.NewTransientFault(extension.CatalogUnavailable, nil, "away")),
+		"catalogs that are not read yet": unread,
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			newer := ours.Outcome{Kept: true, Resolution: resolution("1.29.0", "b"), Synced: true, Now: noon}
+			was := after(g, after(g, newExtension(), good("1.28.0", "a", noon)), newer)
+			o.Kept = true
+			g.Expect(after(g, was, o).Status).To(Equal(was.Status), "nothing to write")
+
+			was.Generation = 2
+			seen := after(g, was, o)
+			g.Expect(seen.Status.ObservedGeneration).To(BeEquivalentTo(2))
+			g.Expect(verdict(g, seen)).To(Equal(status.CurrentStatus))
+			g.Expect(condition(seen, "Ready").Message).To(Equal(condition(was, "Ready").Message))
+		})
+	}
+}
+
+func TestAFailureThatStandsIsSeen(t *testing.T) {
+	g := NewWithT(t)
+	failed := failure(extension.NewFault(extension.LoadFailed, "it does not parse"))
+	failed.Resolution = resolution("1.29.0", "b")
+	was := after(g, after(g, newExtension(), good("1.28.0", "a", noon)), failed)
+	was.Generation = 2
+	stands := after(g, was, ours.Outcome{Stands: true, Resolution: resolution("1.29.0", "b"), Synced: true, Now: noon})
+	g.Expect(summary(stands)).To(Equal(summary(was)))
+	g.Expect(verdict(g, stands)).To(Equal(status.FailedStatus))
+	g.Expect(condition(stands, "Ready").Message).To(Equal("it does not parse"))
+	g.Expect(stands.Status.LastAttempted).To(Equal(was.Status.LastAttempted), "nothing was attempted")
+	expectLastGoodUnchanged(g, was, stands)
+	_, worth := ours.Transition(was.Status, stands.Status)
+	g.Expect(worth).To(BeFalse())
+}
+
 func TestWhatIsKeptListsTheDependenciesThatThereAreNow(t *testing.T) {
 	for policy, want := range map[api.DependencyPolicy][]string{
 		"":                      {"etcd 3.5.9 Loaded", "new 1.0.0"},

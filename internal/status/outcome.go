@@ -12,7 +12,7 @@ import (
 )
 
 // Outcome is what one reconcile of an Extension found. Exactly one of Suspended,
-// Loaded, Current, Kept, Loading and Fault is set, but that beside Kept there may be a Fault.
+// Loaded, Current, Kept, Stands, Loading and Fault is set, but that beside Kept there may be a Fault.
 type Outcome struct {
 	// Suspended: nothing was looked at, because spec.suspend says so.
 	Suspended bool
@@ -23,6 +23,8 @@ type Outcome struct {
 	// Kept: what the status calls loaded goes on to count until a reload token asks for more.
 	// Resolution, or Fault, is what the token would get.
 	Kept bool
+	// Stands: what the status says of a load that failed for good is what this generation is about too.
+	Stands bool
 	// Loading: a load is under way and takes so long that people should be told.
 	Loading bool
 	// Fault is why there is no good load.
@@ -63,9 +65,8 @@ func Compute(ext *api.Extension, o Outcome) api.ExtensionStatus {
 	case o.Suspended:
 		c.suspend(s.Key)
 		return s
-	case o.Kept && o.Fault != nil:
-		c.good(s.Key, o.awaited(s.Key))
-		c.seen()
+	case o.Stands, o.Kept && o.Fault != nil:
+		c.stay(o, s.Key)
 		return s
 	}
 	explain(&s, o)
@@ -103,7 +104,7 @@ func Compute(ext *api.Extension, o Outcome) api.ExtensionStatus {
 // none.
 func (o Outcome) ended() bool {
 	switch {
-	case o.Kept:
+	case o.Kept || o.Stands:
 		return false
 	case o.Fault != nil:
 		return o.Class() == extension.Terminal
@@ -111,12 +112,9 @@ func (o Outcome) ended() bool {
 	return !o.Loading
 }
 
-// awaited is what waits for a reload token beside the loaded key, to be said after it;
-// empty for nothing. What may pass by itself is not worth a write.
+// awaited is what waits for a reload token beside the loaded key, to be said after it.
 func (o Outcome) awaited(key string) string {
 	switch {
-	case o.Fault != nil && o.Class() != extension.Terminal:
-		return ""
 	case o.Fault != nil:
 		return "; a reload would end in " + Reason(o.Fault.Code) + ": " + o.Fault.Message
 	case o.Resolution.Root.Key.String() == key:
