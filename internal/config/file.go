@@ -18,8 +18,20 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// maxFile is how large a configuration file can be, in bytes.
-const maxFile = 256 << 10
+const (
+	// maxFile is how large a configuration file can be, in bytes.
+	maxFile = 256 << 10
+	// maxNames is how many names a key can have; no setting has more than three. What a file
+	// costs grows with its keys times their names.
+	maxNames = 8
+	// maxKeys is how many keys and tables a file can have. What the decoder takes grows with
+	// their square.
+	maxKeys = 4096
+	// maxName is how much of a name is told, in bytes. No name of a setting is as long.
+	maxName = 64
+	// maxSyntax is how much is told of why a file is no TOML, in bytes.
+	maxSyntax = 512
+)
 
 // readFile reads a configuration file. The error says what is wrong with it, and what to do.
 func readFile(path string) ([]byte, error) {
@@ -70,6 +82,9 @@ func parse(data []byte) ([]entry, *wrongLine) {
 	if at := invalidAt(data); at >= 0 {
 		return nil, &wrongLine{1 + bytes.Count(data[:at], []byte("\n")), "is not UTF-8; save it as UTF-8"}
 	}
+	if wrong := tooMuch(data); wrong != nil {
+		return nil, wrong
+	}
 	var values map[string]any
 	if err := toml.Unmarshal(data, &values); err != nil {
 		wrong := &wrongLine{1, err.Error()}
@@ -77,7 +92,7 @@ func parse(data []byte) ([]entry, *wrongLine) {
 		if errors.As(err, &syntax) {
 			wrong.line, _ = syntax.Position()
 		}
-		wrong.text = strings.TrimPrefix(wrong.text, "toml: ")
+		wrong.text = clip(strings.TrimPrefix(wrong.text, "toml: "), maxSyntax)
 		return nil, wrong
 	}
 	r := &reader{data: data, line: 1, values: values}
@@ -86,6 +101,50 @@ func parse(data []byte) ([]entry, *wrongLine) {
 		r.take(r.parser.Expression())
 	}
 	return r.entries, nil // what the decoder took has no mistakes
+}
+
+// tooMuch refuses what no settings need, before the decoder makes a table of each name. What is
+// no TOML is for the decoder to tell.
+func tooMuch(data []byte) *wrongLine {
+	var parser unstable.Parser
+	parser.Reset(data)
+	var keys int
+	for parser.NextExpression() {
+		if name, why := excess(parser.Expression(), &keys); name != nil {
+			return &wrongLine{1 + bytes.Count(data[:name.Raw.Offset], []byte("\n")), why}
+		}
+	}
+	return nil
+}
+
+// excess is the first name that is too many in a node or in the values in it, and why; nil for
+// none. It counts keys.
+func excess(node *unstable.Node, keys *int) (name *unstable.Node, why string) {
+	switch node.Kind {
+	case unstable.Table, unstable.ArrayTable, unstable.KeyValue:
+		*keys++
+		names := 0
+		for parts := node.Key(); parts.Next(); {
+			names++
+			if names > maxNames {
+				return parts.Node(), fmt.Sprintf("a key has more than %d names; no setting has more than three", maxNames)
+			}
+			if *keys > maxKeys {
+				return parts.Node(), fmt.Sprintf("is after %d keys; a configuration file has no use for so many", maxKeys)
+			}
+		}
+		if node.Kind == unstable.KeyValue {
+			return excess(node.Value(), keys)
+		}
+	case unstable.InlineTable, unstable.Array:
+		for children := node.Children(); children.Next(); {
+			if name, why := excess(children.Node(), keys); name != nil {
+				return name, why
+			}
+		}
+	default: // has no keys
+	}
+	return nil, ""
 }
 
 // invalidAt is where the first byte is that is no UTF-8; -1 for nowhere.
@@ -127,11 +186,12 @@ func (r *reader) take(expression *unstable.Node) {
 	}
 }
 
-// takeValue tells of a key, or of those of a table that is written on one line.
+// takeValue tells of a key, or of those of a table that is written on one line, down to where no
+// setting lies.
 func (r *reader) takeValue(table []string, node *unstable.Node) {
 	path := r.path(table, node)
 	r.tell(path)
-	if node.Value().Kind != unstable.InlineTable {
+	if node.Value().Kind != unstable.InlineTable || len(path) > maxNames {
 		return
 	}
 	for children := node.Value().Children(); children.Next(); {
@@ -165,10 +225,25 @@ func (r *reader) tell(path []string) {
 
 var bare = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
-// spelled is a name as it stands in a key: in quotes where it needs them.
+// spelled is a name as it stands in a key: in quotes where it needs them, and not to its end
+// where it is long.
 func spelled(name string) string {
+	name = clip(name, maxName)
 	if bare.MatchString(name) {
 		return name
 	}
 	return strconv.Quote(name)
+}
+
+// clip cuts a text to a size in bytes and marks it, at a character's border.
+func clip(text string, size int) string {
+	const ellipsis = "…"
+	if len(text) <= size {
+		return text
+	}
+	end := size - len(ellipsis)
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + ellipsis
 }

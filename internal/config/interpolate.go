@@ -11,6 +11,9 @@ import (
 // maxText bounds a text that others were put into, in bytes: that of a path.
 const maxText = 4096
 
+// maxKey is how much of a key is told that stands for nothing, in bytes.
+const maxKey = 4 * maxName
+
 // fault is what is wrong with {{key}} in the value of a row.
 type fault struct {
 	row  *setting
@@ -102,6 +105,7 @@ func (i *interpolation) expand(row *setting, text string, chain []*setting) (ful
 
 // refuses says why nothing can stand for {{key}}; empty when something can.
 func (i *interpolation) refuses(key string, target *setting, closed bool) string {
+	key = clip(key, maxKey)
 	switch {
 	case !closed:
 		return "a {{ has no }} after it; write {{section.name}}"

@@ -407,6 +407,55 @@ func TestALargeFileIsNotReadWhole(t *testing.T) {
 	g.Expect(after.TotalAlloc - before.TotalAlloc).To(BeNumerically("<", 3<<20))
 }
 
+// What a file costs is bounded by its size, whatever it holds: a running manager reads one again
+// when it changes.
+func TestAFileOfHugeKeysCostsLittle(t *testing.T) {
+	deep := func(names int) string { return strings.TrimSuffix(strings.Repeat("a.", names), ".") }
+	keys := func(count int) string {
+		var text strings.Builder
+		for i := range count {
+			fmt.Fprintf(&text, "%x=1\n", i)
+		}
+		return text.String()
+	}
+	long := strings.Repeat("a", 120_000)
+	const tooMany = "a key has more than 8 names; no setting has more than three"
+	const tooManyKeys = "is after 4096 keys; a configuration file has no use for so many"
+	for name, c := range map[string]struct {
+		text  string
+		first string
+	}{
+		"a table of many names":         {"[" + deep(60_000) + "]\n" + keys(16_000), "config.toml:1: " + tooMany},
+		"a list's table of many names":  {"\n[[" + deep(60_000) + "]]\n" + keys(16_000), "config.toml:2: " + tooMany},
+		"a key of many names":           {"\n\n" + deep(120_000) + " = 1\n", "config.toml:3: " + tooMany},
+		"one in a list":                 {"a = [{b = 1},\n{" + deep(120_000) + " = 1}]\n", "config.toml:2: " + tooMany},
+		"a table of a long name":        {"[" + long + "]\n" + keys(4_000), `config.toml:1: unknown table ["` + long[:61] + `…"]`},
+		"a list of tables, a long name": {"[[" + long + "]]\n" + keys(4_000), `config.toml:1: unknown key "` + long[:61] + `…"`},
+		"a long name":                   {long + " = 1\n", `config.toml:1: unknown key "` + long[:61] + `…"`},
+		"a long name twice":             {long + " = 1\n" + long + " = 1\n", "config.toml:2: key " + long[:505] + "…"},
+		"tables in tables":              {strings.Repeat("a={", 4_000) + strings.Repeat("}", 4_000) + "\n", "config.toml:1: unknown table [a]; did you mean api?"},
+		"many keys in a table":          {"a = {" + strings.ReplaceAll(keys(30_000), "\n", ",") + "z=1}\n", "config.toml:1: " + tooManyKeys},
+		"many keys":                     {keys(30_000), "config.toml:4097: " + tooManyKeys},
+		"a long name in a text":         {"[audit]\nlog = \"{{" + long + "}}\"\n", "config.toml:2: audit.log: {{" + long[:253] + "…}} names no setting"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			g.Expect(len(c.text)).To(BeNumerically("<", 256<<10))
+			sources := config.Sources{File: written(t, c.text)}
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			began := time.Now()
+			told := mistakes(t, sources)
+			took := time.Since(began)
+			runtime.ReadMemStats(&after)
+			g.Expect(took).To(BeNumerically("<", 10*time.Second))
+			g.Expect(after.TotalAlloc - before.TotalAlloc).To(BeNumerically("<", 64<<20))
+			g.Expect(told[0]).To(Equal(c.first))
+			g.Expect(len(strings.Join(told, ""))).To(BeNumerically("<", 64<<10))
+		})
+	}
+}
+
 // The names of the environment tell the settings apart.
 func TestEveryVariableIsOneSettings(t *testing.T) {
 	g := NewWithT(t)
