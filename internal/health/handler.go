@@ -5,23 +5,32 @@ package health
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"github.com/go-logr/logr"
 )
 
 // Check tells whether a part is ready. The error says why it is not, for a person; it is
-// shown to whoever asks, so it holds no secret.
+// shown to whoever asks, so it holds no secret. It ends when its context does.
 type Check func(ctx context.Context) error
 
 // Alive is the Check of what is well as long as it answers.
 func Alive(context.Context) error { return nil }
+
+// checkWait bounds how long a part may take to answer: less than the second that a kubelet waits
+// by default, so that it gets the answer.
+const checkWait = 700 * time.Millisecond
+
+// errSlow is what is wrong with a part that took longer.
+var errSlow = errors.New("has not answered yet")
 
 // Handler answers for all of its parts at its root, and for one below it, by name. It
 // takes what Kubernetes' own servers take: ?verbose lists the parts also when all is well,
@@ -56,13 +65,18 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	var text strings.Builder
 	code, verdict := http.StatusOK, "all parts are ready"
+	asked := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(query["exclude"], name) })
+	answers := h.ask(r.Context(), asked)
 	for _, name := range names {
-		if slices.Contains(query["exclude"], name) {
+		at := slices.Index(asked, name)
+		if at < 0 {
 			fmt.Fprintf(&text, "[+]%s excluded\n", name)
 			continue
 		}
-		err := h.checks[name](r.Context())
-		h.note(name, err)
+		err := answers[at]
+		if r.Context().Err() == nil { // else whoever asked has gone, and no part has failed
+			h.note(name, err)
+		}
 		if err != nil {
 			fmt.Fprintf(&text, "[-]%s failed: %s\n", name, clip(oneLine(err)))
 			code, verdict = http.StatusInternalServerError, "not ready"
@@ -79,6 +93,34 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(code)
 	_, _ = w.Write([]byte(body)) // whoever asked may have gone
+}
+
+// ask has parts checked side by side, and gives what each answers.
+func (h *Handler) ask(ctx context.Context, names []string) []error {
+	answers := make([]error, len(names))
+	var asking sync.WaitGroup
+	for i, name := range names {
+		asking.Go(func() { answers[i] = bounded(ctx, h.checks[name]) })
+	}
+	asking.Wait()
+	return answers
+}
+
+// bounded answers for a check that does not within checkWait.
+func bounded(ctx context.Context, check Check) error {
+	ctx, cancel := context.WithTimeout(ctx, checkWait)
+	defer cancel()
+	answer := make(chan error, 1)
+	go func() { answer <- check(ctx) }()
+	select {
+	case err := <-answer:
+		if err != nil && ctx.Err() != nil {
+			return errSlow // it was told to end
+		}
+		return err
+	case <-ctx.Done():
+		return errSlow
+	}
 }
 
 // note tells the log of what is new.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
@@ -113,6 +114,48 @@ func TestACheckEndsWithWhoeverAsks(t *testing.T) {
 	answer := httptest.NewRecorder()
 	h.ServeHTTP(answer, httptest.NewRequestWithContext(ctx, http.MethodGet, "/", http.NoBody))
 	g.Expect(answer.Code).To(Equal(http.StatusInternalServerError))
+}
+
+// Parts answer side by side, and within the second that a kubelet waits: the slow one is named, and
+// no other.
+func TestASlowPartIsNamed(t *testing.T) {
+	g := NewWithT(t)
+	slow := func(ctx context.Context) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	deaf, heard := make(chan struct{}), make(chan struct{})
+	h := health.New(logr.Discard(), map[string]health.Check{
+		"informers": slow, "metrics": slow, "nushell": health.Alive, "sandbox": func(context.Context) error { // as one that waits for a lock
+			defer close(heard)
+			<-deaf
+			return nil
+		},
+	})
+	began := time.Now()
+	code, body := get(h, "/readyz")
+	g.Expect(time.Since(began)).To(BeNumerically("<", time.Second))
+	g.Expect(code).To(Equal(http.StatusInternalServerError))
+	g.Expect(body).To(Equal("[-]informers failed: has not answered yet\n[-]metrics failed: has not answered yet\n[+]nushell ok\n" +
+		"[-]sandbox failed: has not answered yet\nnot ready\n"))
+	close(deaf)
+	<-heard
+}
+
+func TestNoPartIsBlamedWhenWhoeverAsksHasGone(t *testing.T) {
+	g := NewWithT(t)
+	var lines []string
+	log := funcr.New(func(_, line string) { lines = append(lines, line) }, funcr.Options{})
+	ctx, leave := context.WithCancel(t.Context())
+	h := health.New(log, map[string]health.Check{"nushell": func(ctx context.Context) error {
+		leave()
+		<-ctx.Done()
+		return ctx.Err()
+	}, "sandbox": fails("gone")})
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodGet, "/nushell", http.NoBody))
+	g.Expect(lines).To(BeEmpty())
+	get(h, "/readyz/sandbox")
+	g.Expect(lines).To(HaveLen(1))
 }
 
 func TestServing(t *testing.T) {
