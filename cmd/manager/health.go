@@ -25,7 +25,7 @@ const (
 )
 
 // served tells whether an address means that something is served there.
-func served(address string) bool { return address != "" && address != "0" }
+func served(address string) bool { return address != "0" }
 
 // addProbes serves what the kubelet asks. It is not controller-runtime's own server, which
 // withholds the reasons.

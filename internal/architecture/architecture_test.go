@@ -89,7 +89,7 @@ var rooms = map[string]allowed{
 		rooms: []string{"internal/extension"},
 		others: []string{
 			"github.com/agnivade/levenshtein", "github.com/fsnotify/fsnotify", "github.com/go-logr/logr", "github.com/pelletier/go-toml/v2",
-			"github.com/spf13/pflag", "k8s.io/component-base/cli/flag",
+			"github.com/spf13/pflag", "k8s.io/apimachinery/pkg/util/validation", "k8s.io/component-base/cli/flag",
 		},
 	},
 	"internal/architecture": {},

@@ -2,15 +2,11 @@
 
 package config
 
-import (
-	"fmt"
-	"net"
-	"strconv"
-)
+import "fmt"
 
 func (t *table) api(s *Settings) {
 	t.in("api", "REST API")
-	t.text("bind_address", "api-bind-address", &s.APIBindAddress, ":8090", "address for the REST API; 0 turns it off", s.apiAddress)
+	t.text("bind_address", "api-bind-address", &s.APIBindAddress, ":8090", "address for the REST API; 0 turns it off", listens("REST API"), s.apiAddress)
 	t.boolean("secure", "api-secure", &s.APISecure,
 		"serve the REST API over HTTPS to callers that the API server knows by a bearer token; false is for an address of loopback alone")
 	t.text("tls_cert_file", "api-tls-cert-file", &s.APICertFile, "",
@@ -25,18 +21,10 @@ func (t *table) api(s *Settings) {
 	t.number("burst", "api-burst", &s.APIBurst, 100, "how many of them may come at once", atLeast(1))
 }
 
+// apiAddress refuses one that other machines reach where the API lets in whoever does.
 func (s *Settings) apiAddress(name, address string) error {
-	if address == addressOff {
-		return nil
-	}
-	host, port, err := net.SplitHostPort(address)
-	if err == nil {
-		_, err = strconv.ParseUint(port, 10, 16)
-	}
-	if err != nil {
-		return fmt.Errorf("%s is %q; it must be [HOST]:PORT, or %s to serve no REST API", name, address, addressOff)
-	}
-	if !s.APISecure && !onLoopback(host) {
+	host, port, err := splitAddress(address)
+	if err == nil && !s.APISecure && !onLoopback(host) {
 		return fmt.Errorf("%s is %q and --api-secure is false: whoever reaches that address could do everything; "+
 			"listen on loopback (--api-bind-address=127.0.0.1:%s) or leave --api-secure at true", name, address, port)
 	}

@@ -29,15 +29,6 @@ func TestOnlyLoopbackIsServedWithoutAuthentication(t *testing.T) {
 	}
 }
 
-func TestAnAddressIsAHostAndAPort(t *testing.T) {
-	for _, address := range []string{"", "8090", "localhost", ":", ":http", ":65536", ":-1", "::1:8090", "[::1]", "http://localhost:8090"} {
-		g := NewWithT(t)
-		s := config.Default()
-		s.APIBindAddress = address
-		g.Expect(s.Validate()).To(MatchError(ContainSubstring("it must be [HOST]:PORT, or 0 to serve no REST API")), address)
-	}
-}
-
 func TestACertificateAndItsKeyNeedEachOther(t *testing.T) {
 	for message, spoil := range map[string]func(*config.Settings){
 		`--api-tls-cert-file is "/c", and --api-tls-key-file is empty`: func(s *config.Settings) { s.APICertFile = "/c" },

@@ -90,11 +90,11 @@ func (t *table) manager(s *Settings) {
 	t.number("workers", "workers", &s.Workers, 4, "how many Extensions are reconciled at once", atLeast(1))
 	t.boolean("leader_elect", "leader-elect", &s.LeaderElect, "let only one of several managers reconcile at a time")
 	t.text("leader_election_namespace", "leader-election-namespace", &s.LeaderElectionNS, "",
-		"namespace of the leader's Lease; by default that of the pod")
-	t.text("metrics_bind_address", "metrics-bind-address", &s.MetricsBindAddress, ":8443", "address for /metrics; 0 turns it off")
+		"namespace of the leader's Lease; by default that of the pod", namespace)
+	t.text("metrics_bind_address", "metrics-bind-address", &s.MetricsBindAddress, ":8443", "address for /metrics; 0 turns it off", listens("metrics"))
 	t.boolean("metrics_secure", "metrics-secure", &s.MetricsSecure,
 		"serve metrics over HTTPS to callers that the API server knows and that may get /metrics")
-	t.text("health_probe_bind_address", "health-probe-bind-address", &s.ProbeBindAddress, ":8081", "address for /healthz and /readyz; 0 turns it off")
+	t.text("health_probe_bind_address", "health-probe-bind-address", &s.ProbeBindAddress, ":8081", "address for /healthz and /readyz; 0 turns it off", listens("probes"))
 	t.text("pprof_bind_address", "pprof-bind-address", &s.PprofBindAddress, addressOff,
 		"address for /debug/pprof/, on loopback only since whoever profiles sees what is in memory; 0 turns it off", loopback)
 	t.duration("grace_period", "grace-period", &s.GracePeriod, 20*time.Second, "how long a stop may take; loads under way are ended", atLeast(time.Second))
