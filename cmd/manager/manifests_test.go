@@ -165,6 +165,16 @@ func TestMemoryOfThePodSuffices(t *testing.T) {
 	g.Expect(needed).To(BeNumerically("<=", limit.Value()))
 }
 
+// Variables that begin with the prefix of settings are refused where they are none, and a Service called extop would add some.
+func TestServicesGiveThePodNoVariables(t *testing.T) {
+	g := NewWithT(t)
+	text, err := os.ReadFile(filepath.Join("..", "..", "config", "manager", "deployment.yaml"))
+	g.Expect(err).NotTo(HaveOccurred())
+	deployment := &appsv1.Deployment{}
+	g.Expect(yaml.UnmarshalStrict(text, deployment)).To(Succeed())
+	g.Expect(deployment.Spec.Template.Spec.EnableServiceLinks).To(HaveValue(BeFalse()))
+}
+
 // A Service's port has a name of the container's, and that is where the flags have the manager listen.
 func TestServicesReachThePortsThatAreListenedOn(t *testing.T) {
 	g := NewWithT(t)
