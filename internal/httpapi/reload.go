@@ -117,27 +117,57 @@ func (a *API) targets(ctx context.Context, wish extension.ReloadWish) ([]extensi
 	if err != nil {
 		return nil, err
 	}
-	if len(all) == 0 {
-		return nil, a.nobody(ctx, wish)
-	}
 	allowed, err := a.patchable(ctx, all)
 	if err != nil {
 		return nil, err
 	}
 	if len(allowed) == 0 {
-		return nil, fail(http.StatusForbidden,
-			"you may patch none of the Extensions that %s/%s concerns; ask for a Role with that verb, such as extension-editor, in their namespace", wish.Type, wish.Name)
+		return nil, a.refused(ctx, wish, all)
 	}
 	return needed(allowed), nil
 }
 
-// patchable asks for whole namespaces first: most callers may patch all of one, or nothing.
-func (a *API) patchable(ctx context.Context, all []extension.ReloadTarget) ([]extension.ReloadTarget, error) {
+// refused says why nothing is reloaded. Who may do nothing in the namespaces that it is
+// about is told the same whether there is something in them or not.
+func (a *API) refused(ctx context.Context, wish extension.ReloadWish, all []extension.ReloadTarget) error {
+	namespaces := namespacesOf(all)
+	if wish.Namespace != "" {
+		namespaces = []string{wish.Namespace}
+	}
+	known, err := a.known(ctx, namespaces)
+	if err != nil {
+		return err
+	}
+	if wish.Namespace == "" && !known || known && len(all) == 0 {
+		return a.nobody(ctx, wish)
+	}
+	return fail(http.StatusForbidden, "you may patch none of the Extensions that %s/%s concerns; ask for a Role with that verb, such as extension-editor, in their namespace",
+		wish.Type, wish.Name)
+}
+
+// known tells whether the caller may know what any of namespaces has.
+func (a *API) known(ctx context.Context, namespaces []string) (bool, error) {
+	for _, verb := range []string{"list", "patch"} {
+		some, err := a.opts.Guard.Namespaces(ctx, verb, namespaces)
+		if err != nil || len(some) > 0 {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
+// namespacesOf are those of targets, which are sorted by them.
+func namespacesOf(all []extension.ReloadTarget) []string {
 	namespaces := make([]string, 0, len(all))
-	for _, target := range all { // sorted by namespace
+	for _, target := range all {
 		namespaces = append(namespaces, target.Namespace)
 	}
-	whole, err := a.opts.Guard.Namespaces(ctx, "patch", slices.Compact(namespaces))
+	return slices.Compact(namespaces)
+}
+
+// patchable asks for whole namespaces first: most callers may patch all of one, or nothing.
+func (a *API) patchable(ctx context.Context, all []extension.ReloadTarget) ([]extension.ReloadTarget, error) {
+	whole, err := a.opts.Guard.Namespaces(ctx, "patch", namespacesOf(all))
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ package httpapi_test
 import (
 	"errors"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,6 +64,37 @@ func TestReloadActsOnWhatTheCallerMayPatch(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestNobodyLearnsWhatOthersHaveByReloading(t *testing.T) {
+	g := NewWithT(t)
+	d := newDesk(t)
+	d.stock.targets = []extension.ReloadTarget{target("team-a", "secret", "secret", "1.0.0"), target("team-b", "kubernetes", "kubernetes", "1.28.0")}
+	ask := func(name, where string) reply {
+		return d.call(t, "POST", extensions+"/reload", `{"extension_type": "taskserv", "name": "`+name+`"`+where+`}`)
+	}
+	for _, c := range []struct {
+		may   []string
+		where string
+		code  int
+	}{
+		{[]string{"list team-b", "patch team-b"}, "", 404},
+		{[]string{"list team-b", "patch team-b"}, `, "namespace": "team-a"`, 403},
+		{[]string{}, "", 404},
+		{[]string{}, `, "namespace": "team-a"`, 403},
+	} {
+		d.guard.may = c.may
+		there, not := ask("secret", c.where), ask("absent", c.where)
+		g.Expect(there.Code).To(Equal(c.code), "%v%s", c.may, c.where)
+		g.Expect(there.Body.String()).To(Equal(strings.ReplaceAll(not.Body.String(), "absent", "secret")))
+		g.Expect(not.Code).To(Equal(c.code))
+	}
+	d.guard.may = []string{"list team-a"}
+	g.Expect(ask("secret", "").Code).To(Equal(403), "what the caller may list is no secret")
+	g.Expect(ask("absent", `, "namespace": "team-a"`).Code).To(Equal(404))
+	d.guard.may = []string{"patch team-a"}
+	g.Expect(ask("absent", `, "namespace": "team-a"`).Code).To(Equal(404))
+	g.Expect(d.stock.reloaded).To(BeEmpty())
 }
 
 func TestDependentsReloadWhatNobodyAsksFor(t *testing.T) {
