@@ -253,7 +253,7 @@ func (a *API) conclude(ctx context.Context, wish extension.ReloadWish, token str
 	case len(waiting) > 0:
 		out.Status = http.StatusAccepted
 		out.Location = base + "/loaded/" + string(wish.Type) + "/" + wish.Name
-		out.Body.Data, out.Body.Details = later(wish, token, waiting, of), details(waiting)
+		out.Body.Data, out.Body.Details = later(wish, token, waiting, of), a.details(ctx, waiting)
 	case len(of[extension.Reloaded]) > 0:
 		out.Body.Data = fmt.Sprintf("Extension %s reloaded", wish.Name)
 	default:
@@ -284,17 +284,18 @@ func (a *API) failed(ctx context.Context, bad, waiting []extension.ReloadOutcome
 		failure = a.failure(ctx, first.Err)
 		failure.Message = fmt.Sprintf("%s/%s: %s", first.Namespace, first.Name, failure.Message)
 	}
-	failure.Details = details(slices.Concat(bad, waiting))
+	failure.Details = a.details(ctx, slices.Concat(bad, waiting))
 	return failure
 }
 
-func details(outcomes []extension.ReloadOutcome) []Detail {
+func (a *API) details(ctx context.Context, outcomes []extension.ReloadOutcome) []Detail {
 	outcomes = outcomes[:min(len(outcomes), maxDetails)]
 	list := make([]Detail, 0, len(outcomes))
 	for _, o := range outcomes {
 		d := Detail{Namespace: o.Namespace, Name: o.Name, State: string(o.State), Reason: string(o.Reason), Message: clip(o.Message)}
 		if o.Err != nil {
-			d.Message = clip(o.Err.Error())
+			failure := a.failure(ctx, o.Err)
+			d.Reason, d.Message = failure.Reason, clip(failure.Message)
 		}
 		list = append(list, d)
 	}

@@ -5,6 +5,7 @@ package httpapi_test
 import (
 	"errors"
 	"net"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -145,7 +146,7 @@ func TestTheOutcomeOfAReload(t *testing.T) {
 		"not found": {map[string]extension.ReloadOutcome{"a": {State: extension.ReloadFailed, Reason: extension.VersionNotFound, Message: "gone"}}, 404, "VersionNotFound", "team-a/a: gone", 1, false},
 		"conflict":  {map[string]extension.ReloadOutcome{"a": {State: extension.ReloadRefused, Err: apierrors.NewConflict(resource, "a", errors.New("changed"))}}, 409, "Conflict", "team-a/a: ", 1, false},
 		"away":      {map[string]extension.ReloadOutcome{"a": {State: extension.ReloadRefused, Err: errAway}}, 500, "InternalError", "team-a/a: ", 1, false},
-		"unreachable": {map[string]extension.ReloadOutcome{"a": {State: extension.ReloadRefused, Err: &net.OpError{Op: "dial", Err: errAway}}},
+		"unreachable": {map[string]extension.ReloadOutcome{"a": {State: extension.ReloadRefused, Err: &url.Error{Op: "Patch", URL: "https://10.0.0.1/secret detail", Err: &net.OpError{Op: "dial", Err: errAway}}}},
 			503, "ServiceUnavailable", "team-a/a: the Kubernetes API server cannot be reached", 1, false},
 		"pending": {map[string]extension.ReloadOutcome{"b": {State: extension.ReloadPending, Reason: extension.NushellUnavailable, Message: "no nu"}}, 202, "", "reloaded for 2 of 3; wait with: kubectl --namespace team-a wait extension b --for=jsonpath='{.status.lastHandledReloadAt}'=2026-05-04T10:00:00.000Z-", 1, true},
 		"suspended": {map[string]extension.ReloadOutcome{"a": {State: extension.ReloadSuspended}, "b": {State: extension.ReloadSuspended}, "c": {State: extension.ReloadSuspended}},
@@ -170,6 +171,7 @@ func TestTheOutcomeOfAReload(t *testing.T) {
 			g.Expect(out.Reason).To(Equal(c.reason))
 			g.Expect(out.Error + string(out.Data)).To(ContainSubstring(c.text))
 			g.Expect(out.Details).To(HaveLen(c.details))
+			g.Expect(out.Body.String()).NotTo(ContainSubstring("secret detail"))
 			g.Expect(out.Header().Get("Location") == "/api/v1/extensions/loaded/taskserv/etcd").To(Equal(c.hasAddress))
 		})
 	}

@@ -65,11 +65,21 @@ func (i *Inventory) annotate(ctx context.Context, target extension.ReloadTarget,
 	case apierrors.IsNotFound(err):
 		outcome.State = extension.ReloadGone
 	case err != nil:
-		outcome.State, outcome.Err = extension.ReloadRefused, err
+		outcome.State, outcome.Err = extension.ReloadRefused, explain(err)
 	case target.Suspended:
 		outcome.State = extension.ReloadSuspended
 	}
 	return outcome
+}
+
+// explain makes the operator's own lack of a right no fault of the caller's.
+func explain(err error) error {
+	if !apierrors.IsForbidden(err) && !apierrors.IsUnauthorized(err) {
+		return err
+	}
+	return extension.NewTransientFault(extension.InternalError, err,
+		"the operator may not patch Extensions, by which it asks them to reload: grant its ServiceAccount patch on them, as config/rbac/role.yaml does, "+
+			"and see what else refuses it; its log has more")
 }
 
 // await looks at what is pending with each change.

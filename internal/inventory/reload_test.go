@@ -165,3 +165,22 @@ func TestWhatTheAPIServerRefusesLeavesTheOthersAlone(t *testing.T) {
 	g.Expect(states(outcomes)).To(Equal("etcd Reloaded, conflict Refused, leaves Gone"))
 	g.Expect(apierrors.IsConflict(outcomes[1].Err)).To(BeTrue())
 }
+
+func TestWhatTheOperatorMayNotIsNoFaultOfTheCaller(t *testing.T) {
+	for name, refusal := range map[string]error{
+		"no right": apierrors.NewForbidden(schema.GroupResource{Resource: "extensions"}, "etcd", errors.New("system:serviceaccount:x:y cannot patch")),
+		"no token": apierrors.NewUnauthorized("expired"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			b := newBench(t, ext("a", "etcd", "1.0.0", "in"))
+			b.patch = func(func() error, client.Object) error { return refusal }
+			outcomes := b.Reload(t.Context(), time.Second, "t", targets("etcd"))
+			g.Expect(states(outcomes)).To(Equal("etcd Refused"))
+			fault := extension.AsFault(outcomes[0].Err)
+			g.Expect(fault.HTTPStatus()).To(Equal(500))
+			g.Expect(fault.Message).To(And(ContainSubstring("grant its ServiceAccount patch"), Not(ContainSubstring("system:serviceaccount"))))
+			g.Expect(fault.Cause).To(Equal(refusal), "for the log")
+		})
+	}
+}
