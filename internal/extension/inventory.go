@@ -46,14 +46,21 @@ type ReloadWish struct {
 	Namespace string
 }
 
+// Content is what a key stood for when it was loaded.
+type Content struct {
+	Key
+	// Digest is empty where no status tells it.
+	Digest Digest
+}
+
 // ReloadTarget is an Extension that a reload concerns.
 type ReloadTarget struct {
 	Namespace string
 	Name      string
 	// Own tells that it asks for what is to be reloaded; others depend on it.
 	Own bool
-	// Keys are what it is loaded with of what is to be reloaded.
-	Keys      []Key
+	// Contents are what it is loaded with of what is to be reloaded.
+	Contents  []Content
 	Suspended bool
 	// Before is the token that it was asked to reload by before.
 	Before string
@@ -82,6 +89,8 @@ const (
 type ReloadOutcome struct {
 	ReloadTarget
 	State ReloadState
+	// Last is the token that it had handled when it was asked.
+	Last string
 	// Reason and Message are those of Ready, where it is not True.
 	Reason  Code
 	Message string

@@ -113,7 +113,7 @@ func (s *stock) Dependents(_ context.Context, namespaces []string, _ extension.T
 func (s *stock) Concerned(_ context.Context, wish extension.ReloadWish) ([]extension.ReloadTarget, error) {
 	var some []extension.ReloadTarget
 	for _, t := range s.targets {
-		if t.Keys[0].Name == wish.Name && (wish.Namespace == "" || wish.Namespace == t.Namespace) {
+		if t.Contents[0].Name == wish.Name && (wish.Namespace == "" || wish.Namespace == t.Namespace) {
 			some = append(some, t)
 		}
 	}
@@ -221,7 +221,8 @@ func row(name, version string) extension.LoadedRow {
 // target is an Extension that asks for what it is called, or depends on name.
 func target(namespace, object, name, version string) extension.ReloadTarget {
 	return extension.ReloadTarget{
-		Namespace: namespace, Name: object, Own: object == name, Keys: []extension.Key{{Type: extension.Taskserv, Name: name, Version: version}},
+		Namespace: namespace, Name: object, Own: object == name,
+		Contents: []extension.Content{{Key: extension.Key{Type: extension.Taskserv, Name: name, Version: version}, Digest: "sha256:aa"}},
 	}
 }
 

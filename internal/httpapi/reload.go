@@ -186,16 +186,17 @@ func (a *API) patchable(ctx context.Context, all []extension.ReloadTarget) ([]ex
 	return allowed, nil
 }
 
-// needed leaves out those that only depend on what others of them ask for themselves.
+// needed leaves out those that only depend on what others of them ask for themselves,
+// in the very same content.
 func needed(all []extension.ReloadTarget) []extension.ReloadTarget {
-	own := map[extension.Key]bool{}
+	own := map[extension.Content]bool{}
 	for _, target := range all {
 		if target.Own {
-			own[target.Keys[0]] = true
+			own[target.Contents[0]] = true
 		}
 	}
 	return slices.DeleteFunc(all, func(target extension.ReloadTarget) bool {
-		return !target.Own && !slices.ContainsFunc(target.Keys, func(k extension.Key) bool { return !own[k] })
+		return !target.Own && !slices.ContainsFunc(target.Contents, func(c extension.Content) bool { return c.Digest == "" || !own[c] })
 	})
 }
 
@@ -272,7 +273,8 @@ func later(wish extension.ReloadWish, token string, waiting []extension.ReloadOu
 	if len(of[extension.ReloadSuspended]) == len(waiting) {
 		return text + fmt.Sprintf("; %s/%s is suspended and reloads once spec.suspend is removed", first.Namespace, first.Name)
 	}
-	return text + fmt.Sprintf("; wait with: kubectl --namespace %s wait extension %s --for=jsonpath='{.status.lastHandledReloadAt}'=%s", first.Namespace, first.Name, token)
+	return text + fmt.Sprintf("; unless a later reload takes its place, wait with: kubectl --namespace %s wait extension %s --for=jsonpath='{.status.lastHandledReloadAt}'=%s",
+		first.Namespace, first.Name, token)
 }
 
 // failed is the Failure of the first that failed, with what became of the others.

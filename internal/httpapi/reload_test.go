@@ -101,12 +101,16 @@ func TestNobodyLearnsWhatOthersHaveByReloading(t *testing.T) {
 func TestDependentsReloadWhatNobodyAsksFor(t *testing.T) {
 	own := target("team-a", "etcd", "etcd", "3.5.9")
 	same, older := target("team-a", "kubernetes", "etcd", "3.5.9"), target("team-b", "old", "etcd", "3.4.0")
+	changed, unknown := target("team-b", "changed", "etcd", "3.5.9"), target("team-b", "unknown", "etcd", "3.5.9")
+	changed.Contents[0].Digest, unknown.Contents[0].Digest = "sha256:bb", ""
 	for name, c := range map[string]struct {
 		targets []extension.ReloadTarget
 		want    []string
 	}{
 		"own and same":     {[]extension.ReloadTarget{own, same}, []string{"team-a/etcd"}},
 		"own and another":  {[]extension.ReloadTarget{own, same, older}, []string{"team-a/etcd", "team-b/old"}},
+		"own and changed":  {[]extension.ReloadTarget{own, same, changed}, []string{"team-a/etcd", "team-b/changed"}},
+		"own and unknown":  {[]extension.ReloadTarget{own, unknown}, []string{"team-a/etcd", "team-b/unknown"}},
 		"only as a demand": {[]extension.ReloadTarget{same, older}, []string{"team-a/kubernetes", "team-b/old"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -148,7 +152,7 @@ func TestTheOutcomeOfAReload(t *testing.T) {
 		"away":      {map[string]extension.ReloadOutcome{"a": {State: extension.ReloadRefused, Err: errAway}}, 500, "InternalError", "team-a/a: ", 1, false},
 		"unreachable": {map[string]extension.ReloadOutcome{"a": {State: extension.ReloadRefused, Err: &url.Error{Op: "Patch", URL: "https://10.0.0.1/secret detail", Err: &net.OpError{Op: "dial", Err: errAway}}}},
 			503, "ServiceUnavailable", "team-a/a: the Kubernetes API server cannot be reached", 1, false},
-		"pending": {map[string]extension.ReloadOutcome{"b": {State: extension.ReloadPending, Reason: extension.NushellUnavailable, Message: "no nu"}}, 202, "", "reloaded for 2 of 3; wait with: kubectl --namespace team-a wait extension b --for=jsonpath='{.status.lastHandledReloadAt}'=2026-05-04T10:00:00.000Z-", 1, true},
+		"pending": {map[string]extension.ReloadOutcome{"b": {State: extension.ReloadPending, Reason: extension.NushellUnavailable, Message: "no nu"}}, 202, "", "reloaded for 2 of 3; unless a later reload takes its place, wait with: kubectl --namespace team-a wait extension b --for=jsonpath='{.status.lastHandledReloadAt}'=2026-05-04T10:00:00.000Z-", 1, true},
 		"suspended": {map[string]extension.ReloadOutcome{"a": {State: extension.ReloadSuspended}, "b": {State: extension.ReloadSuspended}, "c": {State: extension.ReloadSuspended}},
 			202, "", "team-a/a is suspended", 3, true},
 		"gone":     {map[string]extension.ReloadOutcome{"a": {State: extension.ReloadGone}}, 200, "", "Extension etcd reloaded", 0, false},

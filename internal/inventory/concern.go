@@ -43,13 +43,13 @@ func concern(ext *api.Extension, wish extension.ReloadWish) (extension.ReloadTar
 	asked := own
 	asked.Version = ext.Spec.Version // one that was never loaded may ask for it
 	if is(own) || is(asked) {
-		target.Own, target.Keys = true, []extension.Key{own}
+		target.Own, target.Contents = true, []extension.Content{{Key: own, Digest: extension.Digest(ext.Status.Digest)}}
 		return target, true
 	}
 	for _, key := range loadedWith(ext) {
 		if is(key) {
-			target.Keys = append(target.Keys, key)
+			target.Contents = append(target.Contents, extension.Content{Key: key, Digest: contentOf(ext, key)})
 		}
 	}
-	return target, len(target.Keys) > 0
+	return target, len(target.Contents) > 0
 }

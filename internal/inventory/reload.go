@@ -60,6 +60,7 @@ func (i *Inventory) annotate(ctx context.Context, target extension.ReloadTarget,
 	if err == nil {
 		ext := &api.Extension{ObjectMeta: metav1.ObjectMeta{Namespace: target.Namespace, Name: target.Name}}
 		err = i.opts.Client.Patch(ctx, ext, client.RawPatch(types.MergePatchType, patch))
+		outcome.Last = ext.Status.LastHandledReloadAt
 	}
 	switch {
 	case apierrors.IsNotFound(err):
@@ -126,7 +127,7 @@ func (i *Inventory) observe(ctx context.Context, token string, outcome *extensio
 		outcome.Reason, outcome.Message = extension.Code(ready.Reason), ready.Message
 	}
 	switch {
-	case handled(ext, token, outcome.Before):
+	case handled(ext, token, outcome):
 		outcome.State = extension.ReloadFailed
 		if ready != nil && ready.Status == metav1.ConditionTrue {
 			outcome.State = extension.Reloaded
@@ -136,10 +137,11 @@ func (i *Inventory) observe(ctx context.Context, token string, outcome *extensio
 	}
 }
 
-// handled tells whether an Extension has handled token, or the one that took its place.
-// Before the informer shows token, what it shows is the one of before.
-func handled(ext *api.Extension, token, before string) bool {
+// handled tells whether an Extension has handled token, or one that took its place, which
+// may be replaced by now as well. Before the informer shows token, what it shows is the
+// one of before.
+func handled(ext *api.Extension, token string, asked *extension.ReloadOutcome) bool {
 	last, wanted := ext.Status.LastHandledReloadAt, ext.Annotations[api.ReloadAnnotation]
-	replaced := wanted != "" && wanted != before && wanted != token
-	return last == token || replaced && last == api.RecordedToken(wanted)
+	replaced := wanted != "" && wanted != asked.Before && wanted != token
+	return last == token || replaced && last != asked.Last && last != api.RecordedToken(asked.Before)
 }

@@ -32,8 +32,8 @@ func (b *bench) concerned(t testing.TB, wish extension.ReloadWish) []string {
 		if target.Own {
 			parts = append(parts, "itself")
 		}
-		for _, k := range target.Keys {
-			parts = append(parts, k.Version)
+		for _, c := range target.Contents {
+			parts = append(parts, c.Version+string(c.Digest))
 		}
 		all = append(all, strings.Join(parts, " "))
 	}
@@ -48,11 +48,13 @@ func TestAReloadConcernsWhoAsksAndWhoDepends(t *testing.T) {
 	}
 	wants := func(e *api.Extension) { e.Status, e.Spec.Version = api.ExtensionStatus{}, "3.6.0" }
 	b := newBench(t, ext("a", "etcd", "3.5.9", "in"), ext("b", "etcd", "3.4.0", "in"), ext("c", "etcd", "", "", wants), ext("d", "etcd", "3.5.9", "in", leaving),
-		ext("a", "kubernetes", "1.28.0", "in", with("etcd", "3.5.9", "")), ext("a", "other", "1.0.0", "in"))
-	g.Expect(b.concerned(t, extension.ReloadWish{Type: "taskserv", Name: "etcd"})).To(Equal([]string{"a/etcd itself 3.5.9", "a/kubernetes 3.5.9", "b/etcd itself 3.4.0", "c/etcd itself "}))
-	g.Expect(b.concerned(t, extension.ReloadWish{Type: "taskserv", Name: "etcd", Version: "3.5.9"})).To(Equal([]string{"a/etcd itself 3.5.9", "a/kubernetes 3.5.9"}))
+		ext("a", "kubernetes", "1.28.0", "in", with("etcd", "3.5.9", "sha256:other")), ext("a", "other", "1.0.0", "in"))
+	g.Expect(b.concerned(t, extension.ReloadWish{Type: "taskserv", Name: "etcd"})).To(Equal([]string{
+		"a/etcd itself 3.5.9sha256:etcd3.5.9", "a/kubernetes 3.5.9sha256:other", "b/etcd itself 3.4.0sha256:etcd3.4.0", "c/etcd itself ",
+	}))
+	g.Expect(b.concerned(t, extension.ReloadWish{Type: "taskserv", Name: "etcd", Version: "3.5.9"})).To(Equal([]string{"a/etcd itself 3.5.9sha256:etcd3.5.9", "a/kubernetes 3.5.9sha256:other"}))
 	g.Expect(b.concerned(t, extension.ReloadWish{Type: "taskserv", Name: "etcd", Version: "3.6.0"})).To(Equal([]string{"c/etcd itself "}))
-	g.Expect(b.concerned(t, extension.ReloadWish{Type: "taskserv", Name: "etcd", Namespace: "b"})).To(Equal([]string{"b/etcd itself 3.4.0"}))
+	g.Expect(b.concerned(t, extension.ReloadWish{Type: "taskserv", Name: "etcd", Namespace: "b"})).To(Equal([]string{"b/etcd itself 3.4.0sha256:etcd3.4.0"}))
 	g.Expect(b.concerned(t, extension.ReloadWish{Type: "provider", Name: "etcd"})).To(BeEmpty())
 	g.Expect(b.concerned(t, extension.ReloadWish{Type: "taskserv", Name: "etcd", Namespace: "nowhere"})).To(BeEmpty())
 }
@@ -131,6 +133,26 @@ func TestANewerTokenAnswersToo(t *testing.T) {
 				return err
 			}
 			g.Expect(states(b.Reload(t.Context(), 5*time.Second, "older", targets("etcd")))).To(Equal("etcd Reloaded"))
+		})
+	}
+}
+
+func TestANewerTokenAnswersAlsoWhenItIsReplaced(t *testing.T) {
+	for last, want := range map[string]string{"newer": "etcd Reloaded", "before": "etcd Pending", "first": "etcd Pending"} {
+		t.Run(last, func(t *testing.T) {
+			g := NewWithT(t)
+			b := newBench(t, ext("a", "etcd", "1.0.0", "in", func(e *api.Extension) { e.Status.LastHandledReloadAt = "first" }))
+			b.patch = func(send func() error, object client.Object) error {
+				err := send()
+				e := object.DeepCopyObject().(*api.Extension)
+				e.Annotations[api.ReloadAnnotation] = "newest"
+				err = errors.Join(err, b.client.Update(t.Context(), e))
+				b.change(t, "a", "etcd", func(e *api.Extension) { e.Status.LastHandledReloadAt = last })
+				return err
+			}
+			list := targets("etcd")
+			list[0].Before = "before"
+			g.Expect(states(b.Reload(t.Context(), 50*time.Millisecond, "older", list))).To(Equal(want))
 		})
 	}
 }
