@@ -110,7 +110,7 @@ type replicaCache struct {
 }
 
 // Clear has every replica forget.
-func (c replicaCache) Clear(ctx context.Context, key extension.Key, by string) error {
+func (c replicaCache) Clear(ctx context.Context, key extension.Key, by string) (bool, error) {
 	return c.clearing.Clear(ctx, key, by)
 }
 

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -33,6 +34,8 @@ const (
 	kept = 32
 	// patience is how long it may take until this replica has seen a request of its own.
 	patience = 5 * time.Second
+	// tokenTime begins a token: they sort by time, so that the oldest can go.
+	tokenTime = "20060102T150405.000000000Z"
 	// maxName is the longest name of a caller that is passed on, in bytes.
 	maxName = 256
 )
@@ -51,7 +54,8 @@ type Options struct {
 // Channel asks all replicas, and hears what they were asked. Its Handler must be added
 // to an informer of the ConfigMap. It is safe for concurrent use.
 type Channel struct {
-	opts Options
+	opts  Options
+	began time.Time
 
 	mu sync.Mutex
 	// heard are the requests that are done, or were there before this process.
@@ -62,7 +66,7 @@ type Channel struct {
 
 // New makes a Channel.
 func New(opts Options) *Channel {
-	return &Channel{opts: opts, heard: map[string]bool{}, moved: make(chan struct{})}
+	return &Channel{opts: opts, began: opts.Now(), heard: map[string]bool{}, moved: make(chan struct{})}
 }
 
 // request is one entry; without a key all is to be forgotten.
@@ -72,32 +76,31 @@ type request struct {
 }
 
 // Clear asks every replica to forget one key, or all where it has no Version, and waits
-// a moment until this one has. An error is that nobody was asked.
-func (c *Channel) Clear(ctx context.Context, key extension.Key, by string) error {
+// a moment until this one has: done tells whether it has. An error is that nobody was asked.
+func (c *Channel) Clear(ctx context.Context, key extension.Key, by string) (done bool, err error) {
 	wanted := request{By: by[:min(len(by), maxName)]}
 	if key.Version != "" {
 		wanted.Key = key.String()
 	}
 	text, err := json.Marshal(wanted)
 	if err != nil {
-		return fmt.Errorf("write the request to clear the cache: %w", err)
+		return false, fmt.Errorf("write the request to clear the cache: %w", err)
 	}
-	// They sort by time, so that the oldest can go.
-	token := c.opts.Now().UTC().Format("20060102T150405.000000000Z") + "-" + rand.Text()[:8]
+	token := c.opts.Now().UTC().Format(tokenTime) + "-" + rand.Text()[:8]
 	if err := c.send(ctx, token, string(text)); err != nil {
-		return c.explain(err)
+		return false, c.explain(err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
 		moved := c.next()
 		if c.has(token) {
-			return nil
+			return true, nil
 		}
 		select {
 		case <-moved:
 		case <-ctx.Done():
-			return nil // it will hear of it
+			return false, nil // it may hear of it yet
 		}
 	}
 }
@@ -155,14 +158,15 @@ func (c *Channel) Handler() toolscache.ResourceEventHandler {
 }
 
 // hear does what it has not done yet. What was asked before this process began is of
-// no interest: its cache was empty.
-func (c *Channel) hear(object any, before bool) {
+// no interest: its cache was empty. What it finds first was, unless its token says that it
+// was not: the first look may come late.
+func (c *Channel) hear(object any, first bool) {
 	told, is := object.(*corev1.ConfigMap)
 	if !is || told.Name != ConfigMapName {
 		return
 	}
 	for _, token := range slices.Sorted(maps.Keys(told.Data)) {
-		if !before && !c.has(token) {
+		if (!first || c.isNew(token)) && !c.has(token) {
 			c.obey(token, told.Data[token])
 		}
 	}
@@ -174,6 +178,13 @@ func (c *Channel) hear(object any, before bool) {
 	}
 	close(c.moved)
 	c.moved = make(chan struct{})
+}
+
+// isNew tells whether an entry says that it was made after this process began.
+func (c *Channel) isNew(token string) bool {
+	told, _, _ := strings.Cut(token, "-")
+	at, err := time.Parse(tokenTime, told)
+	return err == nil && !at.Before(c.began)
 }
 
 func (c *Channel) obey(token, text string) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -89,8 +90,8 @@ func TestEveryReplicaDoesWhatOneIsAsked(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			all, _ := replicas(t, 3, nil, there...)
-			g.Expect(all[0].Clear(t.Context(), extension.Key{}, "alice")).To(Succeed())
-			g.Expect(all[2].Clear(t.Context(), etcd, "bob")).To(Succeed())
+			g.Expect(all[0].Clear(t.Context(), extension.Key{}, "alice")).To(BeTrue())
+			g.Expect(all[2].Clear(t.Context(), etcd, "bob")).To(BeTrue())
 			for _, r := range all {
 				g.Expect(r.cleared).To(Equal([]string{":: alice", "taskserv:etcd:3.5.9 bob"}), "each once")
 			}
@@ -110,6 +111,27 @@ func TestWhatWasAskedBeforeAReplicaBeganIsOver(t *testing.T) {
 	g.Expect(r.cleared).To(Equal([]string{":: kubectl", "taskserv:etcd:3.5.9 "}), "one that was made anew")
 }
 
+func TestAFirstLookThatComesLateMissesNothing(t *testing.T) {
+	g := NewWithT(t)
+	all, _ := replicas(t, 1, nil)
+	r := all[0]
+	r.Handler().OnAdd(shared(map[string]string{
+		"20260504T095959.000000000Z-ABCDEFGH": `{"by":"before"}`, "20260504T100030.000000000Z-ABCDEFGH": `{"by":"after"}`, "zzz": `{"by":"kubectl"}`,
+	}), true)
+	g.Expect(r.cleared).To(Equal([]string{":: after"}))
+}
+
+func TestWhoDoesNotHearItselfSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		_, c := replicas(t, 0, nil, shared(nil))
+		deaf := broadcast.New(broadcast.Options{Client: c, Namespace: "x", Log: logr.Discard(), Now: time.Now})
+		done, err := deaf.Clear(t.Context(), etcd, "alice")
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(done).To(BeFalse())
+	})
+}
+
 func TestWhatIsNoRequestIsIgnored(t *testing.T) {
 	g := NewWithT(t)
 	all, _ := replicas(t, 1, nil)
@@ -126,7 +148,7 @@ func TestOldRequestsGo(t *testing.T) {
 	g := NewWithT(t)
 	all, c := replicas(t, 2, nil, shared(nil))
 	for i := range 50 {
-		g.Expect(all[i%2].Clear(t.Context(), extension.Key{}, strconv.Itoa(i))).To(Succeed())
+		g.Expect(all[i%2].Clear(t.Context(), extension.Key{}, strconv.Itoa(i))).To(BeTrue())
 	}
 	left := &corev1.ConfigMap{}
 	g.Expect(c.Get(t.Context(), client.ObjectKeyFromObject(shared(nil)), left)).To(Succeed())
@@ -139,7 +161,7 @@ func TestOldRequestsGo(t *testing.T) {
 func TestALongNameIsCut(t *testing.T) {
 	g := NewWithT(t)
 	all, _ := replicas(t, 1, nil, shared(nil))
-	g.Expect(all[0].Clear(t.Context(), extension.Key{}, strings.Repeat("é", 1000))).To(Succeed())
+	g.Expect(all[0].Clear(t.Context(), extension.Key{}, strings.Repeat("é", 1000))).To(BeTrue())
 	g.Expect(len(all[0].cleared[0])).To(BeNumerically("<", 300))
 }
 
@@ -147,10 +169,11 @@ func TestWhoMayNotWriteSaysWhatToDo(t *testing.T) {
 	g := NewWithT(t)
 	refused := apierrors.NewForbidden(schema.GroupResource{Resource: "configmaps"}, "", errors.New("no"))
 	all, _ := replicas(t, 1, refused)
-	err := all[0].Clear(t.Context(), extension.Key{}, "alice")
+	_, err := all[0].Clear(t.Context(), extension.Key{}, "alice")
 	g.Expect(err).To(MatchError(ContainSubstring("ConfigMap x/extension-operator-cache")))
 	g.Expect(extension.AsFault(err).HTTPStatus()).To(Equal(500), "it is not the caller who may not")
 	away := errors.New("away")
 	all, _ = replicas(t, 1, away)
-	g.Expect(all[0].Clear(t.Context(), extension.Key{}, "alice")).To(MatchError(away))
+	_, err = all[0].Clear(t.Context(), extension.Key{}, "alice")
+	g.Expect(err).To(MatchError(away))
 }

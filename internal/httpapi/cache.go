@@ -5,6 +5,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"reflect"
 	"time"
 
 	"provisioning.dev/extension-operator/internal/extension"
@@ -15,8 +16,11 @@ type ClearQuery struct {
 	Key cacheKey `query:"key" doc:"Only this key"`
 }
 
-// said is the output of what ends in a sentence.
-type said struct{ Body Success[string] }
+// cleared is the output of clear.
+type cleared struct {
+	Status int
+	Body   Success[string]
+}
 
 // counted is the output of stats.
 type counted struct{ Body Success[CacheStats] }
@@ -26,6 +30,7 @@ func (a *API) registerCache() {
 		method: http.MethodDelete, path: base + "/cache", id: "clear-cache", summary: "Have every replica forget what it remembers of loads",
 		description: "What is loaded stays so: statuses are no cache. The next load of what was forgotten runs Nushell.",
 		about:       byPath,
+		success:     reflect.TypeFor[Success[string]](), accepted: reflect.TypeFor[Success[string]](),
 	}, a.clear)
 	register(a, operation{
 		method: http.MethodGet, path: base + "/stats", id: "get-stats", summary: "Tell how the cache of the replica that answers fares",
@@ -33,16 +38,21 @@ func (a *API) registerCache() {
 	}, a.stats)
 }
 
-func (a *API) clear(ctx context.Context, q *ClearQuery) (*said, error) {
+func (a *API) clear(ctx context.Context, q *ClearQuery) (*cleared, error) {
 	key, _ := extension.ParseKey(string(q.Key)) // the schema has let through what is one, or none
-	if err := a.opts.Cache.Clear(ctx, key, a.opts.Guard.Caller(ctx)); err != nil {
+	done, err := a.opts.Cache.Clear(ctx, key, a.opts.Guard.Caller(ctx))
+	if err != nil {
 		return nil, err
+	}
+	if !done {
+		return &cleared{http.StatusAccepted, Success[string]{Success: true, Data: "Every replica was asked to clear its cache, and the one that answers has not heard of it yet; " +
+			"its log says \"Cache cleared\" once it has, or else why it cannot watch the ConfigMap that tells it"}}, nil
 	}
 	text := "Cache cleared"
 	if q.Key != "" {
 		text = "Cache cleared of " + string(q.Key)
 	}
-	return &said{Success[string]{Success: true, Data: text}}, nil
+	return &cleared{http.StatusOK, Success[string]{Success: true, Data: text}}, nil
 }
 
 func (a *API) stats(context.Context, *struct{}) (*counted, error) {

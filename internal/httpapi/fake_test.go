@@ -158,12 +158,13 @@ func (s *shelves) Graph(_ context.Context, namespace, format string, root extens
 type memory struct {
 	cleared []string
 	stats   httpapi.Stats
+	deaf    bool
 	err     error
 }
 
-func (m *memory) Clear(_ context.Context, key extension.Key, by string) error {
+func (m *memory) Clear(_ context.Context, key extension.Key, by string) (bool, error) {
 	m.cleared = append(m.cleared, key.String()+" by "+by)
-	return m.err
+	return !m.deaf, m.err
 }
 
 func (m *memory) Stats() httpapi.Stats { return m.stats }

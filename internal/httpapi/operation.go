@@ -63,7 +63,7 @@ func register[I, O any](a *API, op operation, do func(context.Context, *I) (*O, 
 	}
 	if op.accepted != nil {
 		responses["202"] = described("Asked for, and not done yet", schemas, op.accepted)
-		responses["202"].Headers = map[string]*huma.Param{"Location": {Description: "Where to look", Schema: &huma.Schema{Type: huma.TypeString}}}
+		responses["202"].Headers = map[string]*huma.Param{"Location": {Description: "Where to look, as far as there is a place", Schema: &huma.Schema{Type: huma.TypeString}}}
 	}
 	within := op.within
 	if op.about == byPath {

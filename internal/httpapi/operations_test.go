@@ -146,6 +146,10 @@ func TestTheCacheIsClearedInTheNameOfWhoAsks(t *testing.T) {
 	g.Expect(d.call(t, "DELETE", extensions+"/cache").Body.String()).To(Equal("{\"success\":true,\"data\":\"Cache cleared\"}\n"))
 	g.Expect(string(d.call(t, "DELETE", extensions+"/cache?key=taskserv:etcd:3.5.9-rc.1").Data)).To(Equal(`"Cache cleared of taskserv:etcd:3.5.9-rc.1"`))
 	g.Expect(d.memory.cleared).To(Equal([]string{":: by alice", "taskserv:etcd:3.5.9-rc.1 by alice"}))
+	d.memory.deaf = true
+	out := d.call(t, "DELETE", extensions+"/cache")
+	g.Expect(out.Code).To(Equal(202))
+	g.Expect(string(out.Data)).To(ContainSubstring("has not heard of it yet"))
 }
 
 func TestStatsSayWhoseTheyAre(t *testing.T) {

@@ -68,8 +68,8 @@ type Available struct {
 // Cache is what the replicas remember of loads.
 type Cache interface {
 	// Clear has every replica forget one key, or all where it has no Version. By names
-	// who asked for it, for the audit.
-	Clear(ctx context.Context, key extension.Key, by string) error
+	// who asked for it, for the audit. Done tells whether this one has by now.
+	Clear(ctx context.Context, key extension.Key, by string) (done bool, err error)
 	// Stats are this replica's.
 	Stats() Stats
 }
