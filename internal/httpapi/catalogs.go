@@ -127,16 +127,27 @@ func (a *API) draw(ctx context.Context, q *GraphQuery) (*document, error) {
 			return nil, err
 		}
 	}
-	text, err := a.opts.Catalogs.Graph(ctx, string(q.Namespace), format, root)
+	text, err := a.drawn(ctx, string(q.Namespace), format, root)
 	if err != nil {
 		return nil, err
 	}
-	if format == "json" {
-		if text, err = encode(Success[graphText]{Success: true, Data: text}); err != nil {
-			return nil, err
-		}
-	}
 	return written(mediaTypes[format], text), nil
+}
+
+// drawn is a graph as it is answered. That of everything is much work, and kept.
+func (a *API) drawn(ctx context.Context, namespace, format string, root extension.Ref) ([]byte, error) {
+	stamp, id := a.opts.Inventory.Stamp(), pageID("graph", namespace, format)
+	if text, known := a.pages.get(stamp, id); known && root.Name == "" {
+		return text, nil
+	}
+	text, err := a.opts.Catalogs.Graph(ctx, namespace, format, root)
+	if err == nil && format == "json" {
+		text, err = encode(Success[graphText]{Success: true, Data: text})
+	}
+	if err == nil && root.Name == "" {
+		a.pages.put(stamp, id, text)
+	}
+	return text, err
 }
 
 // format is the one that is asked for, by name or else by what the caller accepts.

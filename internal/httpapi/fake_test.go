@@ -143,6 +143,7 @@ type shelves struct {
 	text  string
 	err   error
 	asked string
+	drawn int
 }
 
 func (s *shelves) Available(context.Context, string) ([]httpapi.Available, error) {
@@ -150,6 +151,7 @@ func (s *shelves) Available(context.Context, string) ([]httpapi.Available, error
 }
 
 func (s *shelves) Graph(_ context.Context, namespace, format string, root extension.Ref) ([]byte, error) {
+	s.drawn++
 	s.asked = strings.TrimSpace(fmt.Sprint(namespace, " ", format, " ", root))
 	return []byte(s.text), s.err
 }

@@ -216,6 +216,26 @@ func TestAGraphComesAsItIsWanted(t *testing.T) {
 	}
 }
 
+func TestTheGraphOfEverythingIsKept(t *testing.T) {
+	g := NewWithT(t)
+	d := newDesk(t)
+	first := d.call(t, "GET", extensions+"/graph").Body.String()
+	g.Expect(d.call(t, "GET", extensions+"/graph?format=json").Body.String()).To(Equal(first))
+	g.Expect(d.shelves.drawn).To(Equal(1))
+	for drawn, query := range []string{"?format=dot", "?namespace=team-a", "?root=taskserv/etcd", "?root=taskserv/etcd"} {
+		g.Expect(d.call(t, "GET", extensions+"/graph"+query).Code).To(Equal(200))
+		g.Expect(d.shelves.drawn).To(Equal(drawn+2), query)
+	}
+	d.stock.stamp.Add(1)
+	d.shelves.text = `{"nodes": [], "edges": []}`
+	g.Expect(d.call(t, "GET", extensions+"/graph").Body.String()).NotTo(Equal(first))
+	d.stock.stamp.Add(1)
+	d.shelves.err = extension.NewFault(extension.CatalogUnavailable, "away")
+	g.Expect(d.call(t, "GET", extensions+"/graph").Success).To(BeFalse())
+	d.shelves.err = nil
+	g.Expect(d.call(t, "GET", extensions+"/graph").Success).To(BeTrue(), "a failure is not kept")
+}
+
 func TestTheDescriptionIsOfThisAPI(t *testing.T) {
 	g := NewWithT(t)
 	text := newDesk(t).description(t)

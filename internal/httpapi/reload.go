@@ -22,8 +22,11 @@ const (
 	// defaultWait is as long as a load may take, maxWait as long as anybody may wait.
 	defaultWait = 30 * time.Second
 	maxWait     = 5 * time.Minute
-	// margin is how much longer than its waiting an answer may take.
-	margin = 15 * time.Second
+	// margin is how much longer than its waiting an answer may take: no less than the
+	// server gives to what waits for nothing.
+	margin = 2 * time.Minute
+	// maxAsked is of how many Extensions it is asked one by one whether the caller may patch them.
+	maxAsked = 50
 )
 
 // ReloadBody says what to reload.
@@ -141,8 +144,8 @@ func (a *API) refused(ctx context.Context, wish extension.ReloadWish, all []exte
 	if wish.Namespace == "" && !known || known && len(all) == 0 {
 		return a.nobody(ctx, wish)
 	}
-	return fail(http.StatusForbidden, "you may patch none of the Extensions that %s/%s concerns; ask for a Role with that verb, such as extension-editor, in their namespace",
-		wish.Type, wish.Name)
+	return fail(http.StatusForbidden, "you may patch none of the Extensions that %s/%s concerns; ask for a Role with that verb, such as extension-editor, in their namespace; "+
+		"one that names Extensions counts where at most %d are concerned, so name a namespace and a version too", wish.Type, wish.Name, maxAsked)
 }
 
 // known tells whether the caller may know what any of namespaces has.
@@ -166,15 +169,18 @@ func namespacesOf(all []extension.ReloadTarget) []string {
 }
 
 // patchable asks for whole namespaces first: most callers may patch all of one, or nothing.
+// Of the rest it asks one by one, as long as that is no flood of questions.
 func (a *API) patchable(ctx context.Context, all []extension.ReloadTarget) ([]extension.ReloadTarget, error) {
 	whole, err := a.opts.Guard.Namespaces(ctx, "patch", namespacesOf(all))
 	if err != nil {
 		return nil, err
 	}
+	granted := func(target extension.ReloadTarget) bool { return slices.Contains(whole, target.Namespace) }
+	ask := len(slices.DeleteFunc(slices.Clone(all), granted)) <= maxAsked
 	var allowed []extension.ReloadTarget
 	for _, target := range all {
-		may := slices.Contains(whole, target.Namespace)
-		if !may {
+		may := granted(target)
+		if !may && ask {
 			if may, err = a.opts.Guard.Object(ctx, "patch", target.Namespace, target.Name); err != nil {
 				return nil, err
 			}

@@ -4,7 +4,9 @@ package httpapi_test
 
 import (
 	"errors"
+	"fmt"
 	"net"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -96,6 +98,48 @@ func TestNobodyLearnsWhatOthersHaveByReloading(t *testing.T) {
 	d.guard.may = []string{"patch team-a"}
 	g.Expect(ask("absent", `, "namespace": "team-a"`).Code).To(Equal(404))
 	g.Expect(d.stock.reloaded).To(BeEmpty())
+}
+
+func TestAReloadAsksNoFloodOfQuestions(t *testing.T) {
+	g := NewWithT(t)
+	d := newDesk(t)
+	d.stock.targets = []extension.ReloadTarget{target("team-a", "kubernetes", "kubernetes", "1.28.0")}
+	for i := range 3000 {
+		d.stock.targets = append(d.stock.targets, target("team-b", fmt.Sprintf("k-%04d", i), "kubernetes", "1.28.0"))
+		d.stock.targets[i+1].Own = true
+	}
+	d.guard.may = []string{"list team-b", "patch team-b/k-0000"}
+	out := d.call(t, "POST", extensions+"/reload", good)
+	g.Expect(out.Code).To(Equal(403))
+	g.Expect(out.Error).To(ContainSubstring("name a namespace"))
+	g.Expect(len(d.guard.asked)).To(BeNumerically("<", 10))
+	d.guard.may, d.guard.asked = []string{"patch team-a", "patch team-b/k-0000"}, nil
+	g.Expect(d.call(t, "POST", extensions+"/reload", good).Code).To(Equal(200))
+	g.Expect(d.stock.reloaded).To(Equal([]string{"team-a/kubernetes"}))
+	d.stock.targets, d.stock.reloaded = d.stock.targets[:51], nil // one whole namespace, and 50 to ask about
+	g.Expect(d.call(t, "POST", extensions+"/reload", good).Code).To(Equal(200))
+	g.Expect(d.stock.reloaded).To(Equal([]string{"team-a/kubernetes", "team-b/k-0000"}))
+}
+
+func TestAnAnswerMayTakeNoLessTimeThanTheServerGives(t *testing.T) {
+	d := newDesk(t)
+	w := &timed{ResponseRecorder: httptest.NewRecorder()}
+	r := httptest.NewRequest("POST", extensions+"/reload?wait=0", strings.NewReader(good))
+	r.Header.Set("Content-Type", "application/json")
+	d.handler.ServeHTTP(w, r)
+	NewWithT(t).Expect(w.Code).To(Equal(200))
+	NewWithT(t).Expect(time.Until(w.end)).To(BeNumerically("~", 2*time.Minute, 10*time.Second))
+}
+
+// timed knows until when it may be written to.
+type timed struct {
+	*httptest.ResponseRecorder
+	end time.Time
+}
+
+func (w *timed) SetWriteDeadline(end time.Time) error {
+	w.end = end
+	return nil
 }
 
 func TestDependentsReloadWhatNobodyAsksFor(t *testing.T) {

@@ -26,9 +26,14 @@ type known struct {
 	members map[string]extension.Member
 	err     error
 	asked   int
+	// hangs, where it is set, is what an answer waits for.
+	hangs chan struct{}
 }
 
 func (k *known) Describe(_ context.Context, key extension.Key, digest extension.Digest) (extension.Member, bool, error) {
+	if k.hangs != nil {
+		<-k.hangs
+	}
 	k.asked++
 	m, found := k.members[key.String()+" "+string(digest)]
 	return m, found, k.err

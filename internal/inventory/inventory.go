@@ -20,6 +20,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"golang.org/x/sync/singleflight"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -82,8 +83,9 @@ type sight struct {
 	extensions map[string][]*api.Extension
 	namespaces []string
 
-	mu   sync.Mutex
-	rows map[string][]extension.LoadedRow
+	flights singleflight.Group
+	mu      sync.Mutex
+	rows    map[string][]extension.LoadedRow
 }
 
 // look lists the Extensions, unless nothing has changed since that was done.

@@ -5,41 +5,88 @@ package inventory
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
 	"provisioning.dev/extension-operator/internal/extension"
 )
 
-// maxRemembered is for how many sets of namespaces the rows are kept.
-const maxRemembered = 8
+const (
+	// maxRemembered is for how many sets of namespaces the rows are kept.
+	maxRemembered = 8
+	// reading is how long the catalogs may take to say what they know of all rows.
+	reading = 10 * time.Second
+	// passing is how long rows are kept that would be others if they were read again.
+	passing = time.Second
+)
 
 // Loaded lists what the statuses of namespaces say is loaded: a row for each distinct
 // key, catalog and input digest, by type, name and version, the newest first. What was
 // loaded as a dependency is in the row of an Extension of the same key and content, or
-// has one of its own. The rows are shared and must not be changed.
+// has one of its own. The rows are shared and must not be changed. Who asks for the same
+// meanwhile waits for the same; that a caller goes away ends nobody else's waiting.
 func (i *Inventory) Loaded(ctx context.Context, namespaces []string) ([]extension.LoadedRow, error) {
 	s, err := i.look(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	set := strings.Join(namespaces, ",")
-	if rows, known := s.rows[set]; known {
+	if rows, known := s.known(set); known {
 		return rows, nil
 	}
-	rows, certain := i.rowsOf(ctx, s.in(namespaces))
-	if !certain {
-		i.stamp.Add(1) // what passes is looked up again, also by who keeps answers
-		return rows, ctx.Err()
+	flight := s.flights.DoChan(set, func() (any, error) { return i.read(context.WithoutCancel(ctx), s, namespaces, set) })
+	late := time.NewTimer(reading + passing)
+	defer late.Stop()
+	select {
+	case result := <-flight:
+		rows, _ := result.Val.([]extension.LoadedRow)
+		return rows, result.Err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-late.C: // a file system that hangs heeds nothing
+		return nil, apierrors.NewServiceUnavailable("the libraries do not answer; see whether their file systems hang, and ask again")
 	}
+}
+
+// read makes the rows of a set of namespaces and keeps them. A panic would end the process
+// here, where nobody but the caller of Loaded is concerned.
+func (i *Inventory) read(ctx context.Context, s *sight, namespaces []string, set string) (rows []extension.LoadedRow, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
+		}
+	}()
+	ctx, cancel := context.WithTimeout(ctx, reading)
+	defer cancel()
+	rows, certain := i.rowsOf(ctx, s.in(namespaces))
+	s.keep(set, rows)
+	if !certain { // then it is read again, also by who keeps answers
+		time.AfterFunc(passing, func() { i.stamp.Add(1) })
+	}
+	return rows, nil
+}
+
+// known gives what was kept for a set of namespaces.
+func (s *sight) known(set string) ([]extension.LoadedRow, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rows, known := s.rows[set]
+	return rows, known
+}
+
+func (s *sight) keep(set string, rows []extension.LoadedRow) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if len(s.rows) >= maxRemembered {
 		clear(s.rows)
 	}
 	s.rows[set] = rows
-	return rows, nil
 }
 
 // rowID tells rows apart.

@@ -3,11 +3,13 @@
 package inventory_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	. "github.com/onsi/gomega"
@@ -15,6 +17,7 @@ import (
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
 	"provisioning.dev/extension-operator/internal/extension"
+	"provisioning.dev/extension-operator/internal/inventory"
 )
 
 // loaded says in short what namespaces have loaded.
@@ -101,13 +104,55 @@ func TestWhatHasNotChangedIsNotLookedAtAgain(t *testing.T) {
 	g.Expect(b.loaded(t, "a")).To(HaveLen(1))
 
 	b.change(t, "a", "kubernetes", func(e *api.Extension) { e.Status.LoadedDependencies = []string{"taskserv:etcd:3.5.9"} })
-	b.catalogs.err = errors.New("the disk is away for a moment")
-	before = b.Stamp()
-	g.Expect(b.loaded(t, "a")[0]).To(Equal("taskserv:etcd:3.5.9   +0s [a/kubernetes<kubernetes]"))
-	g.Expect(b.Stamp()).NotTo(Equal(before))
-	b.catalogs.err = nil
-	b.catalogs.members["taskserv:etcd:3.5.9 sha256:e"] = extension.Member{Catalog: "extensions"}
-	g.Expect(b.loaded(t, "a")[0]).To(ContainSubstring("taskserv:etcd:3.5.9 extensions"), "what may pass is not kept")
+	g.Expect(b.loaded(t, "a")).To(HaveLen(2))
+}
+
+func TestWhatMayPassIsKeptForAMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		b := newBench(t, ext("a", "kubernetes", "1.28.0", "in", with("etcd", "3.5.9", "sha256:e")))
+		b.catalogs.err = errors.New("the disk is away for a moment")
+		before := b.Stamp()
+		for range 3 {
+			g.Expect(b.loaded(t, "a")[0]).To(Equal("taskserv:etcd:3.5.9   +0s [a/kubernetes<kubernetes]"))
+		}
+		g.Expect(b.catalogs.asked).To(Equal(1))
+		g.Expect(b.Stamp()).To(Equal(before))
+		b.catalogs.err = nil
+		b.catalogs.members["taskserv:etcd:3.5.9 sha256:e"] = extension.Member{Catalog: "extensions"}
+		time.Sleep(2 * time.Second)
+		g.Expect(b.Stamp()).NotTo(Equal(before), "also who keeps answers asks again")
+		g.Expect(b.loaded(t, "a")[0]).To(ContainSubstring("taskserv:etcd:3.5.9 extensions"))
+	})
+}
+
+func TestALibraryThatHangsHoldsUpNobodyElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		b := newBench(t, ext("a", "kubernetes", "1.28.0", "in", with("etcd", "3.5.9", "sha256:e")), ext("b", "containerd", "1.0.0", "in"))
+		b.catalogs.hangs = make(chan struct{})
+		began, before := time.Now(), b.Stamp()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := b.Loaded(ctx, []string{"a"})
+		g.Expect(err).To(MatchError(context.DeadlineExceeded))
+		g.Expect(time.Since(began)).To(Equal(time.Second))
+		g.Expect(b.loaded(t, "b")).To(HaveLen(1), "what needs no library")
+		_, err = b.Loaded(t.Context(), []string{"a"})
+		g.Expect(apierrors.IsServiceUnavailable(err)).To(BeTrue())
+		g.Expect(time.Since(began)).To(BeNumerically("<", 15*time.Second))
+		close(b.catalogs.hangs)
+		g.Expect(b.loaded(t, "a")).To(HaveLen(2))
+		g.Expect(b.Stamp()).To(Equal(before), "that a caller goes away changes nothing")
+		g.Expect(b.catalogs.asked).To(Equal(1))
+	})
+}
+
+func TestAPanicIsAnError(t *testing.T) {
+	b := newBench(t, ext("a", "kubernetes", "1.28.0", "in", with("etcd", "3.5.9", "sha256:e")))
+	broken := inventory.New(inventory.Options{Client: b.client}) // nobody to describe etcd
+	_, err := broken.Loaded(t.Context(), []string{"a"})
+	NewWithT(t).Expect(err).To(MatchError(HavePrefix("panic: ")))
 }
 
 func TestWhoHasNotReadTheClusterSaysSo(t *testing.T) {
