@@ -74,7 +74,8 @@ var _ = Describe("the server of the REST API", func() {
 		status, _ = askAs(others, base+"loaded?namespace="+w.namespace)
 		Expect(status).To(Equal(http.StatusForbidden))
 		const reload = `{"extension_type": "taskserv", "name": "etcd"}`
-		Expect(postAs(others, base+"reload", reload)).To(Equal(http.StatusForbidden))
+		Expect(postAs(others, base+"reload", reload)).To(Equal(http.StatusNotFound), "as if there were none")
+		Expect(postAs(others, base+"reload", `{"extension_type": "taskserv", "name": "etcd", "namespace": "`+w.namespace+`"}`)).To(Equal(http.StatusForbidden))
 		Expect(w.get("etcd").Status.LastHandledReloadAt).To(BeEmpty())
 		Expect(postAs(own, base+"reload", reload)).To(Equal(http.StatusOK))
 		Expect(w.get("etcd").Status.LastHandledReloadAt).NotTo(BeEmpty())

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -124,7 +125,7 @@ func TestAReloadAsksNoFloodOfQuestions(t *testing.T) {
 func TestAnAnswerMayTakeNoLessTimeThanTheServerGives(t *testing.T) {
 	d := newDesk(t)
 	w := &timed{ResponseRecorder: httptest.NewRecorder()}
-	r := httptest.NewRequest("POST", extensions+"/reload?wait=0", strings.NewReader(good))
+	r := httptest.NewRequest(http.MethodPost, extensions+"/reload?wait=0", strings.NewReader(good))
 	r.Header.Set("Content-Type", "application/json")
 	d.handler.ServeHTTP(w, r)
 	NewWithT(t).Expect(w.Code).To(Equal(200))
