@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"runtime"
 	"syscall"
 	"testing"
@@ -70,8 +71,8 @@ func TestARequestUnderWayIsNotClosedForAnother(t *testing.T) {
 	o.MaxConnections = 3
 	s, _ := run(t, o, usualTimes)
 	var slow []net.Conn
-	for range o.MaxConnections {
-		c := dial(t, s)
+	for i := range o.MaxConnections {
+		c := dialFrom(t, s, byte(i+1))
 		_, err := io.WriteString(c, "GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 		g.Expect(err).NotTo(HaveOccurred())
 		<-arrived
@@ -90,12 +91,109 @@ func TestARequestUnderWayIsNotClosedForAnother(t *testing.T) {
 	g.Expect(r.StatusCode).To(Equal(http.StatusOK), "there is room again")
 }
 
+// post is a request whose body does not come.
+const post = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf"
+
+func TestHalfBodiesLockNobodyOut(t *testing.T) {
+	o := plain(hello)
+	o.MaxConnections = 20
+	// As long as nobody needs the place, they may go on for longer than the test.
+	times := times{header: time.Minute, body: time.Minute, response: time.Minute, idle: time.Minute, rest: time.Minute}
+	each(t, o, times, func(t *testing.T, s *Server) {
+		g := NewWithT(t)
+		for i := range 3 * o.MaxConnections {
+			c := dialFrom(t, s, byte(i%100+2)) // each from another address, none of which has its share
+			_, err := io.WriteString(c, post)
+			g.Expect(err).NotTo(HaveOccurred())
+			if i%10 == 9 {
+				begun := time.Now()
+				r, body := answered(t, s, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+				g.Expect(r.StatusCode).To(Equal(http.StatusOK))
+				g.Expect(body).To(Equal("hello"))
+				g.Expect(time.Since(begun)).To(BeNumerically("<", 5*time.Second))
+			}
+		}
+	})
+}
+
+func TestOneAddressHoldsHalfOfTheConnections(t *testing.T) {
+	arrived, release := make(chan struct{}), make(chan struct{})
+	o := plain(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			arrived <- struct{}{}
+			<-release
+		}
+		hello(w, r)
+	})
+	o.MaxConnections = 6
+	g := NewWithT(t)
+	s, _ := run(t, o, usualTimes)
+	var slow []net.Conn
+	for range o.MaxConnections / 2 {
+		c := dial(t, s)
+		_, err := io.WriteString(c, "GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+		g.Expect(err).NotTo(HaveOccurred())
+		<-arrived
+		slow = append(slow, c)
+	}
+	for _, request := range []string{"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n", post} {
+		for range o.MaxConnections {
+			r, body := answered(t, s, request)
+			g.Expect(r.StatusCode).To(Equal(http.StatusTooManyRequests))
+			g.Expect(r.Header.Get("Retry-After")).To(Equal("1"))
+			g.Expect(r.Close).To(BeTrue())
+			g.Expect(failure(g, r, body)).To(Equal("3 requests of this address are under way, which is the most; send the next when one of them was answered"))
+			r, _ = answeredOn(t, dialFrom(t, s, 2), "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+			g.Expect(r.StatusCode).To(Equal(http.StatusOK), "another address")
+		}
+	}
+	close(release)
+	for _, c := range slow {
+		all, err := io.ReadAll(c)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(string(all)).To(HaveSuffix("hello"))
+	}
+	g.Eventually(func() int {
+		r, _ := answered(t, s, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+		return r.StatusCode
+	}).Should(Equal(http.StatusOK), "there is room again")
+}
+
+// peer is a connection of which only the other end's address matters.
+type peer struct {
+	net.Conn
+	remote net.Addr
+}
+
+func (p peer) RemoteAddr() net.Addr { return p.remote }
+
+func TestANetworkOfIPv6IsOneOrigin(t *testing.T) {
+	for name, c := range map[string]struct {
+		one, other string
+		same       bool
+	}{
+		"ports":                {"10.0.0.1:1", "10.0.0.1:2", true},
+		"hosts":                {"10.0.0.1:1", "10.0.0.2:1", false},
+		"a network of IPv6":    {"[2001:db8::1]:1", "[2001:db8::ffff]:2", true},
+		"networks of IPv6":     {"[2001:db8:0:1::1]:1", "[2001:db8:0:2::1]:1", false},
+		"zones":                {"[fe80::1%eth0]:1", "[fe80::1%eth1]:1", true},
+		"IPv4 written as IPv6": {"10.0.0.1:1", "[::ffff:10.0.0.1]:1", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			from := func(address string) netip.Prefix {
+				return origin(peer{remote: net.TCPAddrFromAddrPort(netip.MustParseAddrPort(address))})
+			}
+			NewWithT(t).Expect(from(c.one) == from(c.other)).To(Equal(c.same))
+		})
+	}
+}
+
 func TestTheConnectionThatWaitedLongestGoesFirst(t *testing.T) {
 	g := NewWithT(t)
 	c := newClients(2)
 	conns := make([]net.Conn, 5)
 	for i := range conns {
-		conns[i] = &net.TCPConn{}
+		conns[i] = peer{remote: &net.TCPAddr{IP: net.IPv4(10, 0, 0, byte(i))}}
 	}
 	g.Expect(c.turn(conns[0], http.StateNew)).To(BeEmpty())
 	g.Expect(c.turn(conns[1], http.StateNew)).To(BeEmpty())
@@ -114,4 +212,5 @@ func TestTheConnectionThatWaitedLongestGoesFirst(t *testing.T) {
 	}
 	g.Expect(c.count()).To(BeZero())
 	g.Expect(c.waiting.Len()).To(BeZero())
+	g.Expect(c.busy).To(BeEmpty())
 }

@@ -52,8 +52,14 @@ func run(t *testing.T, o Options, times times) (s *Server, stop func()) {
 // dial connects, over TLS where the server has it.
 func dial(t *testing.T, s *Server) net.Conn {
 	t.Helper()
+	return dialFrom(t, s, 1)
+}
+
+// dialFrom is dial from 127.0.0.host.
+func dialFrom(t *testing.T, s *Server, host byte) net.Conn {
+	t.Helper()
 	g := NewWithT(t)
-	c, err := net.Dial("tcp", s.Addr().String())
+	c, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, host)}}).Dial("tcp", s.Addr().String())
 	g.Expect(err).NotTo(HaveOccurred())
 	if s.certificate != nil {
 		c = tls.Client(c, &tls.Config{InsecureSkipVerify: true})
@@ -66,8 +72,13 @@ func dial(t *testing.T, s *Server) net.Conn {
 // answered is what came back for the text of a request.
 func answered(t *testing.T, s *Server, request string) (*http.Response, string) {
 	t.Helper()
+	return answeredOn(t, dial(t, s), request)
+}
+
+// answeredOn is the same on a connection that there is.
+func answeredOn(t *testing.T, c net.Conn, request string) (*http.Response, string) {
+	t.Helper()
 	g := NewWithT(t)
-	c := dial(t, s)
 	// The server may stop to listen and answer before all is sent.
 	go func() { _, _ = io.WriteString(c, request) }()
 	r, err := http.ReadResponse(bufio.NewReader(c), nil)

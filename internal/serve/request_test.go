@@ -154,10 +154,39 @@ func TestAByteAtATimeHoldsNothingForLong(t *testing.T) {
 
 func TestASlowBodyThatNobodyReadsHoldsNothingForLong(t *testing.T) {
 	g := NewWithT(t)
-	s, _ := run(t, plain(hello), times{header: time.Minute, body: 500 * time.Millisecond, response: time.Minute, idle: time.Minute})
+	s, _ := run(t, plain(hello), times{header: time.Minute, body: time.Minute, response: time.Minute, idle: time.Minute, rest: 500 * time.Millisecond})
 	took, answer := drip(t, s, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n", 50*time.Millisecond)
 	g.Expect(took).To(BeNumerically("<", 3*time.Second))
 	g.Expect(answer).To(HavePrefix("HTTP/1.1 200 "))
+}
+
+// A client may send its header first, and its body when it likes: it should see the answer, and may ask again.
+func TestABodyThatComesAfterItsAnswerIsTaken(t *testing.T) {
+	times := usualTimes
+	times.rest = 5 * time.Second
+	each(t, plain(hello), times, func(t *testing.T, s *Server) {
+		g := NewWithT(t)
+		c := dial(t, s)
+		for range 2 {
+			_, err := io.WriteString(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n")
+			g.Expect(err).NotTo(HaveOccurred())
+			time.Sleep(50 * time.Millisecond)
+			r, body := answeredOn(t, c, "body")
+			g.Expect(r.StatusCode).To(Equal(http.StatusOK))
+			g.Expect(body).To(Equal("hello"))
+			g.Expect(r.Close).To(BeFalse())
+		}
+	})
+}
+
+func TestAHalfBodyThatNobodyReadsIsSoonAnswered(t *testing.T) {
+	g := NewWithT(t)
+	s, _ := run(t, plain(hello), times{header: time.Minute, body: time.Minute, response: time.Minute, idle: time.Minute, rest: 200 * time.Millisecond})
+	begun := time.Now()
+	r, _ := answered(t, s, post)
+	g.Expect(time.Since(begun)).To(BeNumerically("<", 5*time.Second))
+	g.Expect(r.StatusCode).To(Equal(http.StatusOK))
+	g.Expect(r.Close).To(BeTrue(), "what else comes is no request")
 }
 
 func TestAClientThatDoesNotReadHoldsNothingForLong(t *testing.T) {

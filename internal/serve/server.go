@@ -30,7 +30,8 @@ type Options struct {
 	Insecure bool
 	// CertFile and KeyFile are in PEM; both empty for a self-signed certificate.
 	CertFile, KeyFile string
-	// MaxConnections is how many there may be at a time.
+	// MaxConnections is how many there may be at a time. One remote address, or network of IPv6, may have requests under
+	// way on half of them.
 	MaxConnections int
 	// Grace is how long a stop may take of everything; the server takes half of it at most.
 	Grace time.Duration
@@ -43,9 +44,12 @@ const ResponseTime = 2 * time.Minute
 // times are how long clients may take.
 type times struct {
 	header, body, response, idle time.Duration
+	// rest is for what a handler has left unread of a body: a client that sends its body after the header should see the
+	// answer and no reset connection.
+	rest time.Duration
 }
 
-var usualTimes = times{header: 10 * time.Second, body: 5 * time.Second, response: ResponseTime, idle: time.Minute}
+var usualTimes = times{header: 10 * time.Second, body: 5 * time.Second, response: ResponseTime, idle: time.Minute, rest: 500 * time.Millisecond}
 
 // Server is a manager's runnable.
 type Server struct {
@@ -76,13 +80,14 @@ func listen(ctx context.Context, o Options, t times) (*Server, error) {
 	base, end := context.WithCancel(context.WithoutCancel(ctx))
 	s.endRequests = end
 	s.http = &http.Server{
-		Handler:                      limitBody(o.Handler, t.body),
+		Handler:                      s.limitBody(s.clients.admit(o.Handler), t),
 		DisableGeneralOptionsHandler: true,
 		MaxHeaderBytes:               maxHeader - headerSlop,
 		ReadHeaderTimeout:            t.header,
 		WriteTimeout:                 t.response,
 		IdleTimeout:                  t.idle,
 		BaseContext:                  func(net.Listener) context.Context { return base },
+		ConnContext:                  withConn,
 		ConnState:                    s.clients.note,
 		ErrorLog:                     slog.NewLogLogger(logr.ToSlogHandler(o.Log), slog.LevelWarn),
 	}
