@@ -21,7 +21,10 @@ import (
 // newGuard has the API server say who may, or, without --api-secure, lets everybody in: addServer then listens on
 // loopback or not at all.
 func newGuard(mgr ctrl.Manager, s config.Settings) (httpapi.Guard, error) {
-	limits := access.Limits{PerSecond: s.APIRequestsPerSecond, Burst: s.APIBurst}
+	limits := access.Limits{
+		PerSecond: s.APIRequestsPerSecond, Burst: s.APIBurst,
+		UnderWay: (s.APIMaxConnections + 3) / 4, // wherever they come from, a user leaves most connections to others
+	}
 	if !s.APISecure {
 		return access.NewLoopback(limits, time.Now)
 	}

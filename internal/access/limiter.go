@@ -3,9 +3,11 @@
 package access
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"net/netip"
+	"sync"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -19,6 +21,8 @@ type Limits struct {
 	PerSecond int
 	// Burst is how many of them may come at once.
 	Burst int
+	// UnderWay is how many requests of one user may be under way at a time; 0 is any number.
+	UnderWay int
 }
 
 // clients is how many are counted; who has not been heard of for longest is forgotten, and so starts afresh.
@@ -29,6 +33,10 @@ type limiter struct {
 	limits Limits
 	now    func() time.Time
 	counts *lru.Cache[string, *rate.Limiter]
+
+	mu sync.Mutex
+	// underWay has those users that have any.
+	underWay map[string]int
 }
 
 func newLimiter(limits Limits, now func() time.Time) (*limiter, error) {
@@ -36,7 +44,7 @@ func newLimiter(limits Limits, now func() time.Time) (*limiter, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &limiter{limits: limits, now: now, counts: counts}, nil
+	return &limiter{limits: limits, now: now, counts: counts, underWay: map[string]int{}}, nil
 }
 
 // user counts a request of somebody who is known.
@@ -77,4 +85,28 @@ func (l *limiter) take(client string) error {
 	seconds := int(math.Ceil(wait.Seconds()))
 	return apierrors.NewTooManyRequests(
 		fmt.Sprintf("more than %d requests a second; send the next in %d s", l.limits.PerSecond, seconds), seconds)
+}
+
+// hold counts a request of a user as under way until its context ends.
+func (l *limiter) hold(request context.Context, name string) error {
+	if l.limits.UnderWay == 0 {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.underWay[name] >= l.limits.UnderWay {
+		return apierrors.NewTooManyRequests(
+			fmt.Sprintf("%d requests of this user are under way, which is the most; send the next when one of them was answered", l.limits.UnderWay), 1)
+	}
+	l.underWay[name]++
+	context.AfterFunc(request, func() { l.release(name) })
+	return nil
+}
+
+func (l *limiter) release(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.underWay[name]--; l.underWay[name] == 0 {
+		delete(l.underWay, name)
+	}
 }

@@ -3,6 +3,7 @@
 package access
 
 import (
+	"errors"
 	"sync/atomic"
 
 	"github.com/go-logr/logr"
@@ -30,8 +31,16 @@ func (o *outage) of(err error) error {
 	if apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) {
 		remedy = "the operator may not create " + o.resource + "; bind the ClusterRole system:auth-delegator to its ServiceAccount"
 	}
+	if errors.As(err, new(unevaluated)) {
+		remedy = "an authorizer of the API server, such as a webhook, failed; try again later"
+	}
 	if o.lasts.CompareAndSwap(false, true) {
-		o.log.Error(err, "Nobody can use the REST API, because it cannot be found out who may", "resource", o.resource, "remedy", remedy)
+		o.log.Error(err, "Requests to the REST API are refused, because it cannot be found out who may send them", "resource", o.resource, "remedy", remedy)
 	}
 	return apierrors.NewServiceUnavailable("it cannot be found out who may send this request: " + remedy)
 }
+
+// unevaluated is what an authorizer of the API server failed by.
+type unevaluated string
+
+func (u unevaluated) Error() string { return string(u) }

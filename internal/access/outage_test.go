@@ -3,15 +3,20 @@
 package access
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
 	"go.uber.org/goleak"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/rest"
 )
@@ -36,7 +41,7 @@ func TestAManagerThatMayNotAskLetsNobodyIn(t *testing.T) {
 		closed(t, err, "the operator may not create tokenreviews.authentication.k8s.io; bind the ClusterRole system:auth-delegator to its ServiceAccount")
 	}
 	g.Expect(guard.log.all()).To(HaveLen(1), "once, not for each request")
-	g.Expect(guard.log.all()[0]).To(And(ContainSubstring("Nobody can use the REST API"), ContainSubstring("system:auth-delegator"), Not(ContainSubstring(token))))
+	g.Expect(guard.log.all()[0]).To(And(ContainSubstring("Requests to the REST API are refused"), ContainSubstring("system:auth-delegator"), Not(ContainSubstring(token))))
 
 	// One that knows who asks, but not what for.
 	ctx := context.WithValue(t.Context(), callerKey{}, callerNamed("jane"))
@@ -117,5 +122,50 @@ func TestAnAPIServerThatIsBusyIsAskedAgainOnlyForAWhile(t *testing.T) {
 	busy.Store(false)
 	guard.as(t, token)
 	guard.as(t, token)
-	g.Expect(guard.log.all()).To(HaveExactElements(ContainSubstring("Nobody can use"), ContainSubstring("says again")))
+	g.Expect(guard.log.all()).To(HaveExactElements(ContainSubstring("Requests to the REST API are refused"), ContainSubstring("says again")))
+}
+
+func TestAnAuthorizerThatFailsDecidesNothing(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(t)
+	robot := w.account(t)
+	token := w.token(t, robot)
+	w.bind(t, robot, robot.Namespace, w.shippedRole(t, "extension_api_user_role.yaml"))
+	w.waitFor(t, token, may("list", robot.Namespace))
+	var fails atomic.Bool
+	fails.Store(true)
+	config := rest.CopyConfig(w.manager)
+	config.ContentType = "application/json"
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			answer, err := next.RoundTrip(r)
+			if err != nil || !fails.Load() || !strings.Contains(r.URL.Path, "subjectaccessreviews") {
+				return answer, err
+			}
+			defer answer.Body.Close()
+			var review authorizationv1.SubjectAccessReview
+			if err := json.NewDecoder(answer.Body).Decode(&review); err != nil {
+				return nil, err
+			}
+			review.Status.EvaluationError = "Post https://10.0.0.1: connection refused"
+			text, err := json.Marshal(review)
+			answer.Body, answer.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
+			return answer, err
+		})
+	})
+	guard := newGuard(t, config)
+	ctx := guard.as(t, token)
+	for range 3 {
+		_, err := guard.Object(ctx, "delete", robot.Namespace, "etcd")
+		closed(t, err, "an authorizer of the API server, such as a webhook, failed; try again later")
+	}
+	g.Expect(guard.log.all()).To(HaveExactElements(And(ContainSubstring("Requests to the REST API are refused"), ContainSubstring("connection refused"))))
+	_, err := guard.Namespaces(ctx, "delete", []string{robot.Namespace})
+	closed(t, err, "an authorizer of the API server, such as a webhook, failed; try again later")
+	// A yes is one, whoever else could not be asked.
+	g.Expect(guard.Object(ctx, "patch", robot.Namespace, "etcd")).To(BeTrue())
+	g.Expect(guard.Namespaces(ctx, "list", []string{robot.Namespace})).To(Equal([]string{robot.Namespace}))
+	fails.Store(false)
+	g.Expect(guard.Object(ctx, "delete", robot.Namespace, "etcd")).To(BeFalse(), "nothing was remembered")
+	g.Expect(guard.log.all()).To(HaveLen(2))
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -24,12 +25,14 @@ type rules struct {
 	resource   schema.GroupVersionResource
 	remembered *memo[bool]
 	outage     *outage
+	// authorizers are what the API server asks in turn. Only a no tells how they are: before a yes not all are asked.
+	authorizers *outage
 }
 
 // namespaces asks about all at once first: who may do it everywhere costs one question.
 func (r *rules) namespaces(ctx context.Context, who caller, verb string, namespaces []string) ([]string, error) {
 	everywhere, err := r.resourceRule(ctx, who, verb, metav1.NamespaceAll, "")
-	if err != nil {
+	if err != nil && !errors.As(err, new(undecided)) {
 		return nil, err
 	}
 	if everywhere {
@@ -60,13 +63,16 @@ func (r *rules) namespaces(ctx context.Context, who caller, verb string, namespa
 // object asks about all of them first, then about those of the namespace: a client that goes through many objects
 // seldom costs one question for each.
 func (r *rules) object(ctx context.Context, who caller, verb, namespace, name string) (bool, error) {
+	var open error
 	for _, scope := range [][2]string{{metav1.NamespaceAll, ""}, {namespace, ""}, {namespace, name}} {
 		allowed, err := r.resourceRule(ctx, who, verb, scope[0], scope[1])
-		if err != nil || allowed {
+		if errors.As(err, new(undecided)) {
+			open = err
+		} else if err != nil || allowed {
 			return allowed, err
 		}
 	}
-	return false, nil
+	return false, open
 }
 
 // resourceRule is about all namespaces where namespace is empty, and about all objects where name is.
@@ -99,6 +105,23 @@ func (r *rules) rule(ctx context.Context, who caller, spec authorizationv1.Subje
 		if err := r.outage.of(err); err != nil {
 			return false, err
 		}
-		return answer.Status.Allowed && !answer.Status.Denied, nil
+		if answer.Status.Allowed && !answer.Status.Denied {
+			return true, nil
+		}
+		return false, r.undecided(answer.Status)
 	})
+}
+
+// undecided is the error of a question that the API server could not decide. A narrower one may still have a yes.
+type undecided struct{ error }
+
+func (u undecided) Unwrap() error { return u.error }
+
+// undecided tells a no from one that is there because somebody could not be asked, such as an authorization webhook: the
+// API server itself does not take that for a no. A binding to a role that is not there is no such thing.
+func (r *rules) undecided(status authorizationv1.SubjectAccessReviewStatus) error {
+	if status.EvaluationError == "" || status.Denied {
+		return r.authorizers.of(nil)
+	}
+	return undecided{r.authorizers.of(unevaluated(status.EvaluationError))}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -130,6 +131,54 @@ func TestWhatWasGrantedIsSeenAfterAWhile(t *testing.T) {
 	g.Expect(guard.Object(ctx, "get", robot.Namespace, "etcd")).To(BeFalse(), "it is remembered")
 	guard.clock.pass(noTime + 1)
 	g.Expect(guard.Object(ctx, "get", robot.Namespace, "etcd")).To(BeTrue())
+}
+
+// It is a reason of the API server, and no evaluationError.
+func TestABindingToNoRoleIsANo(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(t)
+	robot := w.account(t)
+	own, other := robot.Namespace, w.namespace(t)
+	token := w.token(t, robot)
+	w.bind(t, robot, own, w.shippedRole(t, "extension_api_user_role.yaml"))
+	w.bind(t, robot, other, "role-that-is-not-there")
+	w.waitFor(t, token, may("list", own))
+	g.Eventually(func() (string, error) {
+		answer, err := w.admin.AuthorizationV1().SubjectAccessReviews().Create(t.Context(), &authorizationv1.SubjectAccessReview{
+			Spec: authorizationv1.SubjectAccessReviewSpec{User: userName(robot), ResourceAttributes: &authorizationv1.ResourceAttributes{
+				Group: resource.Group, Resource: resource.Resource, Verb: "list", Namespace: other,
+			}},
+		}, metav1.CreateOptions{})
+		return answer.Status.Reason, err
+	}, soon).Should(ContainSubstring("not found"))
+
+	guard := newGuard(t, w.manager)
+	ctx := guard.as(t, token)
+	g.Expect(guard.Namespaces(ctx, "list", []string{other, own})).To(Equal([]string{own}))
+	g.Expect(guard.Object(ctx, "patch", other, "etcd")).To(BeFalse())
+}
+
+func TestWhatManyNamespacesDenyIsRemembered(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(t)
+	namespaces := make([]string, 2000)
+	for i := range namespaces {
+		namespaces[i] = fmt.Sprintf("namespace-%04d", i)
+	}
+	guard := newGuard(t, w.manager)
+	var all []context.Context
+	for range 3 {
+		all = append(all, guard.as(t, w.token(t, w.account(t))))
+	}
+	ask := func() int64 {
+		before := guard.calls.Load()
+		for _, ctx := range all {
+			g.Expect(guard.Namespaces(ctx, "list", namespaces)).To(BeEmpty())
+		}
+		return guard.calls.Load() - before
+	}
+	g.Expect(ask()).To(BeEquivalentTo(3 * (1 + len(namespaces))))
+	g.Expect(ask()).To(BeZero())
 }
 
 // Figures of the issue: calls of the API server for 1,000 requests of one client.

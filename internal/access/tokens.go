@@ -32,14 +32,15 @@ type Options struct {
 }
 
 // How long an answer of the API server is believed, and how many are kept: a client costs it a few requests a minute.
-// What was revoked is known a minute later at most, what was granted half a minute later.
+// What was revoked is known a minute later at most, what was granted half a minute later. Of denials there are as many as
+// namespaces for each caller that may not list everywhere: fewer would push each other out before they are used again.
 const (
 	yesTime  = time.Minute
 	noTime   = 30 * time.Second
 	callers  = 4096
 	rulings  = 16384
 	guesses  = 1024
-	denials  = 4096
+	denials  = 65536
 	askLimit = 5 * time.Second
 )
 
@@ -65,8 +66,9 @@ func New(o Options) (*Tokens, error) {
 		known:    newMemo(caller.isKnown, callers, guesses, o.Now),
 		rules: &rules{
 			reviews: o.SubjectAccessReviews, resource: o.Resource,
-			outage:     &outage{log: o.Log, resource: "subjectaccessreviews.authorization.k8s.io"},
-			remembered: newMemo(func(allowed bool) bool { return allowed }, rulings, denials, o.Now),
+			outage:      &outage{log: o.Log, resource: "subjectaccessreviews.authorization.k8s.io"},
+			authorizers: &outage{log: o.Log, resource: "subjectaccessreviews.authorization.k8s.io"},
+			remembered:  newMemo(func(allowed bool) bool { return allowed }, rulings, denials, o.Now),
 		},
 		limits: limits,
 		outage: &outage{log: o.Log, resource: "tokenreviews.authentication.k8s.io"},
@@ -83,7 +85,8 @@ func (c caller) isKnown() bool { return c.Username != "" }
 type callerKey struct{}
 
 // Authenticate identifies the sender of r by its bearer token; the context carries the caller to the other methods.
-// It counts as one request of the caller, or of the address as long as there is none.
+// It counts as one request of the caller, or of the address as long as there is none, and as under way until the context
+// of r ends.
 func (t *Tokens) Authenticate(r *http.Request) (context.Context, error) {
 	token, problem := bearerToken(r.Header)
 	hash := sha256.Sum256([]byte(token))
@@ -103,9 +106,12 @@ func (t *Tokens) Authenticate(r *http.Request) (context.Context, error) {
 	}
 	if !who.isKnown() {
 		return nil, apierrors.NewUnauthorized("the token was not accepted: it is expired, revoked, malformed or " + t.wanted() +
-			"; get a new one, for a ServiceAccount by kubectl create token")
+			", or the API server could not check it; get a new one, for a ServiceAccount by kubectl create token")
 	}
 	if err := t.limits.user(who.Username); err != nil {
+		return nil, err
+	}
+	if err := t.limits.hold(r.Context(), who.Username); err != nil {
 		return nil, err
 	}
 	return context.WithValue(r.Context(), callerKey{}, who), nil
@@ -128,6 +134,8 @@ func (t *Tokens) review(ctx context.Context, token string) (caller, error) {
 	if err := t.outage.of(err); err != nil {
 		return caller{}, err
 	}
+	// A problem of the API server's own, such as an identity provider that is away, is in status.error, and so is what is
+	// wrong with a bad token: they cannot be told apart.
 	// An API server that knows nothing of audiences names none, and its yes means nothing here.
 	forUs := t.audience == "" || slices.Contains(answer.Status.Audiences, t.audience)
 	if !answer.Status.Authenticated || !forUs {

@@ -3,6 +3,7 @@
 package access
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/sha256"
@@ -59,7 +60,7 @@ func TestTokensThatAreNotGood(t *testing.T) {
 		"an expired one":     w.expired(t, good),
 	} {
 		t.Run(name, func(t *testing.T) {
-			guard.refused(t, token, "the token was not accepted: it is expired, revoked, malformed or not for the audience of the API server; get a new one")
+			guard.refused(t, token, "the token was not accepted: it is expired, revoked, malformed or not for the audience of the API server, or the API server could not check it; get a new one")
 			calls := guard.calls.Load()
 			guard.refused(t, token, "the token was not accepted")
 			NewWithT(t).Expect(guard.calls.Load()).To(Equal(calls), "it is remembered for a while")
@@ -162,6 +163,50 @@ func TestRequestsOfAUserAreCountedWhereverTheyComeFrom(t *testing.T) {
 		g.Expect(apierrors.IsTooManyRequests(err)).To(Equal(address == "10.0.0.4:1"), "%s: %v", address, err)
 	}
 	guard.as(t, w.token(t, w.account(t)))
+}
+
+func TestAUserHasSoManyRequestsUnderWay(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(t)
+	robot := w.account(t)
+	guard := newGuard(t, w.manager, func(o *Options) { o.Limits = Limits{UnderWay: 2} })
+	send := func(token, address string) (func(), error) {
+		ctx, end := context.WithCancel(t.Context())
+		t.Cleanup(end)
+		r := request(token).WithContext(ctx)
+		r.RemoteAddr = address
+		_, err := guard.Authenticate(r)
+		return end, err
+	}
+	// By the name: neither another address nor another token makes it another client.
+	endFirst, err := send(w.token(t, robot), "10.0.0.1:1")
+	g.Expect(err).NotTo(HaveOccurred())
+	endSecond, err := send(w.token(t, robot), "10.0.0.2:1")
+	g.Expect(err).NotTo(HaveOccurred())
+	token := w.token(t, robot)
+	for range 3 { // refused ones do not count
+		_, err = send(token, "10.0.0.3:1")
+		g.Expect(apierrors.IsTooManyRequests(err)).To(BeTrue(), "%v", err)
+		g.Expect(err).To(MatchError("2 requests of this user are under way, which is the most; send the next when one of them was answered"))
+		seconds, wait := apierrors.SuggestsClientDelay(err)
+		g.Expect(wait).To(BeTrue())
+		g.Expect(seconds).To(Equal(1))
+	}
+	endOther, err := send(w.token(t, w.account(t)), "10.0.0.1:1")
+	g.Expect(err).NotTo(HaveOccurred())
+	endFirst()
+	var endThird func()
+	g.Eventually(func() error { endThird, err = send(token, "10.0.0.3:1"); return err }).Should(Succeed())
+	_, err = send(token, "10.0.0.3:1")
+	g.Expect(apierrors.IsTooManyRequests(err)).To(BeTrue(), "one has ended, not two")
+	endSecond()
+	endThird()
+	endOther()
+	g.Eventually(func() int {
+		guard.limits.mu.Lock()
+		defer guard.limits.mu.Unlock()
+		return len(guard.limits.underWay)
+	}).Should(BeZero())
 }
 
 func TestGuessingCostsTheAPIServerLittle(t *testing.T) {
