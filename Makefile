@@ -75,6 +75,7 @@ verify-format:
 verify-manifests: # that kustomize can build them; what they mean is for the tests
 	@$(KUSTOMIZE) build config/default >/dev/null
 	@$(KUSTOMIZE) build config/samples >/dev/null
+	@$(KUSTOMIZE) build config/samples/installations >/dev/null
 
 .PHONY: verify-architecture
 verify-architecture:

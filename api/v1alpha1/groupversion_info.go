@@ -21,7 +21,7 @@ var schemeBuilder = runtime.NewSchemeBuilder(addKnownTypes)
 var AddToScheme = schemeBuilder.AddToScheme
 
 func addKnownTypes(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(GroupVersion, &Extension{}, &ExtensionList{})
+	scheme.AddKnownTypes(GroupVersion, &Extension{}, &ExtensionList{}, &Installation{}, &InstallationList{})
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
 }
