@@ -203,9 +203,10 @@ type InstalledPlan struct {
 	// +kubebuilder:validation:MaxLength=71
 	SpecDigest string `json:"specDigest"`
 
-	// ConfigDigest of what Configure returned.
+	// ConfigDigest of what Configure returned; absent where its message was lost.
+	// +optional
 	// +kubebuilder:validation:MaxLength=71
-	ConfigDigest string `json:"configDigest"`
+	ConfigDigest string `json:"configDigest,omitempty"`
 
 	// At is when it was verified.
 	At metav1.Time `json:"at"`

@@ -54,6 +54,10 @@ var rooms = map[string]allowed{
 		rooms:  []string{"api/v1alpha1", "internal/extension", "internal/resolve", "internal/load", "internal/status"},
 		others: []string{"k8s.io/apimachinery", "k8s.io/client-go", "k8s.io/utils", "sigs.k8s.io/controller-runtime"},
 	},
+	"internal/installation": {
+		rooms:  []string{"api/v1alpha1", "internal/extension", "internal/status"},
+		others: []string{"github.com/Masterminds/semver/v3", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/utils/ptr", "sigs.k8s.io/json"},
+	},
 	"internal/audit": {
 		rooms: []string{"api/v1alpha1", "internal/extension"},
 		others: []string{

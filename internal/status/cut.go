@@ -5,6 +5,8 @@ package status
 import (
 	"strings"
 	"unicode/utf8"
+
+	api "provisioning.dev/extension-operator/api/v1alpha1"
 )
 
 // A status is at most 32 KiB of JSON, the conditions of others aside. Each text
@@ -72,3 +74,9 @@ func runeSize(r rune) int {
 	}
 	return utf8.RuneLen(r)
 }
+
+// Message is s as the message of a condition or a step holds it.
+func Message(s string) string { return cut(s, api.MaxMessageLength) }
+
+// Cut shortens s to at most limit bytes of JSON, for what follows it in a message.
+func Cut(s string, limit int) string { return cut(s, limit) }
