@@ -124,11 +124,14 @@ func (a Attempt) Observe(sight Sight) (seen Attempt, again time.Duration) {
 		o.lose("the Job " + a.JobName() + " was deleted before its end was seen")
 		return a, 0
 	}
-	if pod := o.pod(); pod != nil {
+	pod, condition := o.pod(), finished(sight.Job)
+	if pod != nil {
 		o.readContainers(pod)
 	}
-	condition := finished(sight.Job)
 	switch {
+	case condition == nil && pod == nil && sight.Job.DeletionTimestamp != nil:
+		// Our finalizer alone keeps it: no pod is made for it any more.
+		o.lose("the Job " + a.JobName() + " was deleted while it had no pod")
 	case condition == nil:
 		return a, o.wait()
 	case condition.Type == batchv1.JobComplete:

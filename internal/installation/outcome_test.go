@@ -42,8 +42,10 @@ type row struct {
 	// pod is nil where there is none.
 	pod []func(*corev1.Pod)
 	// job is how the Job has ended: empty while it has not, Complete, or the reason of its failure.
-	job    string
-	gone   bool
+	job  string
+	gone bool
+	// going: the Job is being deleted.
+	going  bool
 	hidden bool
 	after  time.Duration
 	// warning is of an Event.
@@ -117,8 +119,10 @@ var rows = map[string]row{
 	"a disrupted pod that is gone": {job: "PodFailurePolicy", want: []string{"Configure=Failed/Disrupted", "Install=Pending", "Verify=Pending"}},
 	"a pod deleted by hand, with grace": {pod: []func(*corev1.Pod){goodConfigure, is("install", terminated(143, "")), deleted}, job: "BackoffLimitExceeded",
 		want: []string{"Configure=Succeeded", "Install=Unknown/OutcomeUnknown", "Verify=Pending"}, message: "was deleted while Install ran; whether Install did its work is not known"},
-	"a pod deleted by force": {job: "BackoffLimitExceeded", want: []string{"Configure=Unknown/OutcomeUnknown", "Install=Pending", "Verify=Pending"}, message: "was deleted before its end was seen"},
-	"a Job deleted by hand":  {gone: true, want: []string{"Configure=Unknown/OutcomeUnknown", "Install=Pending", "Verify=Pending"}, message: "it is not run again by itself: change the spec"},
+	"a pod deleted by force":                              {job: "BackoffLimitExceeded", want: []string{"Configure=Unknown/OutcomeUnknown", "Install=Pending", "Verify=Pending"}, message: "was deleted before its end was seen"},
+	"a Job deleted by hand":                               {gone: true, want: []string{"Configure=Unknown/OutcomeUnknown", "Install=Pending", "Verify=Pending"}, message: "it is not run again by itself: change the spec"},
+	"a Job deleted by hand that only the finalizer keeps": {going: true, want: []string{"Configure=Unknown/OutcomeUnknown", "Install=Pending", "Verify=Pending"}, message: "was deleted while it had no pod"},
+	"a Job deleted by hand whose pod still runs":          {going: true, pod: []func(*corev1.Pod){goodConfigure, is("install", running())}, want: []string{"Configure=Succeeded", "Install=Running", "Verify=Pending"}},
 	"exit 0 with a wrong message": {pod: []func(*corev1.Pod){goodConfigure, goodInstall, is("verify", terminated(0, "all fine!"))}, job: "Complete",
 		want: []string{"Configure=Succeeded", "Install=Succeeded", "Verify=Succeeded"}, message: "not one that the runner writes", absent: "all fine"},
 	"a message that contradicts the exit code": {pod: []func(*corev1.Pod){goodConfigure, is("install", terminated(1, says("install", "Succeeded", nil)))}, job: "BackoffLimitExceeded",
@@ -134,6 +138,9 @@ func (r row) look(job *batchv1.Job) installation.Sight {
 	switch {
 	case r.gone:
 		sight.Job = nil
+	case r.going:
+		sight.Job = job.DeepCopy()
+		sight.Job.DeletionTimestamp = ptr.To(metav1.NewTime(noon))
 	case r.job == "Complete":
 		sight.Job = complete(job)
 	case r.job != "":
