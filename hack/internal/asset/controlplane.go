@@ -5,8 +5,10 @@ package asset
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,6 +32,7 @@ const (
 // controlPlanePrograms are built in this order, as hack/controlplane pins them.
 var controlPlanePrograms = []program{
 	{name: "kube-apiserver", pkg: "k8s.io/kubernetes/cmd/kube-apiserver"},
+	{name: "kube-controller-manager", pkg: "k8s.io/kubernetes/cmd/kube-controller-manager"},
 	{name: "kubectl", pkg: "k8s.io/kubernetes/cmd/kubectl"},
 	{name: "etcd", pkg: "go.etcd.io/etcd/server/v3"},
 }
@@ -49,9 +52,8 @@ func (p *Provider) controlPlane(ctx context.Context) (string, error) {
 	return p.folder(key, func(dir string) error {
 		if err := p.downloadControlPlane(ctx, dir); err != nil {
 			p.logf("setup-envtest cannot download the control plane here (%v); building it with Go", err)
-			return p.buildControlPlane(ctx, dir)
 		}
-		return nil
+		return p.buildControlPlane(ctx, dir)
 	})
 }
 
@@ -81,7 +83,8 @@ func (p *Provider) controlPlaneKey() (string, error) {
 	return fmt.Sprintf("controlplane-%s-%s-%s-%x", kubernetesVersion, runtime.GOOS, runtime.GOARCH, hash.Sum(nil)[:6]), nil
 }
 
-// downloadControlPlane moves what setup-envtest downloads, and verifies by the hashes of its list of releases, into dir.
+// downloadControlPlane moves what setup-envtest downloads, and verifies by the hashes of its list of releases, into dir. It
+// has no kube-controller-manager.
 func (p *Provider) downloadControlPlane(ctx context.Context, dir string) error {
 	// The tool is built first, so that the time limits below are those of the network alone.
 	if _, err := p.setupEnvtest(ctx, 10*time.Minute, "version"); err != nil {
@@ -101,7 +104,8 @@ func (p *Provider) downloadControlPlane(ctx context.Context, dir string) error {
 		return err
 	}
 	for _, program := range controlPlanePrograms {
-		if err := os.Rename(filepath.Join(from, program.name), filepath.Join(dir, program.name)); err != nil {
+		err := os.Rename(filepath.Join(from, program.name), filepath.Join(dir, program.name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
