@@ -34,9 +34,10 @@ generate: ## Generate the deepcopy functions of the API types
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/v1alpha1 output:object:dir=$(GENERATED)/api/v1alpha1
 
 .PHONY: manifests
-manifests: ## Generate the CRDs and the manager's RBAC role
+manifests: ## Generate the CRDs and the controllers' RBAC roles
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=$(GENERATED)/config/crd/bases
 	$(CONTROLLER_GEN) rbac:roleName=extension-manager paths=./internal/controller/... paths=./internal/inventory/... output:rbac:dir=$(GENERATED)/config/rbac
+	$(CONTROLLER_GEN) rbac:roleName=extension-installer,fileName=installer_role.yaml paths=./internal/installation/... output:rbac:dir=$(GENERATED)/config/rbac
 
 .PHONY: reference
 reference: ## Generate the file of defaults and the configuration reference from the table of settings

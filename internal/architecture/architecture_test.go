@@ -55,8 +55,11 @@ var rooms = map[string]allowed{
 		others: []string{"k8s.io/apimachinery", "k8s.io/client-go", "k8s.io/utils", "sigs.k8s.io/controller-runtime"},
 	},
 	"internal/installation": {
-		rooms:  []string{"api/v1alpha1", "internal/extension", "internal/status"},
-		others: []string{"github.com/Masterminds/semver/v3", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/utils/ptr", "sigs.k8s.io/json"},
+		rooms: []string{"api/v1alpha1", "internal/extension", "internal/status"},
+		others: []string{
+			"github.com/Masterminds/semver/v3", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "k8s.io/utils/ptr",
+			"sigs.k8s.io/controller-runtime", "sigs.k8s.io/json",
+		},
 	},
 	"internal/audit": {
 		rooms: []string{"api/v1alpha1", "internal/extension"},

@@ -57,7 +57,7 @@ func (o observer) failContainer(step *api.InstallationStep, pod *corev1.Pod, t *
 	said, err := decodeTermination(t.Message, step.Name)
 	step.State, step.FinishedAt, step.ExitCode = api.StepFailed, moment(t.FinishedAt), ptr.To(t.ExitCode)
 	step.Reason = said.reasonOf(step.Name, t.ExitCode)
-	ownWords := err == nil && (t.ExitCode == exitHook || t.ExitCode == exitRefused || said.Reason == api.DeadlineExceededReason)
+	ownWords := err == nil && (t.ExitCode == exitHook || t.ExitCode == exitRefused)
 	switch job := finished(o.sight.Job); {
 	case t.Reason == "OOMKilled":
 		step.Reason = api.OutOfMemoryReason

@@ -97,16 +97,20 @@ const (
 	exitRefused = 3
 )
 
-// runnerReasons are the runner's reasons that are the API's too.
-var runnerReasons = []string{
-	api.InvalidValuesReason, api.NotDeterministicReason, api.LimitExceededReason, api.DeadlineExceededReason, api.OutOfMemoryReason,
+// runnerReasons are the runner's reasons that say more than its exit code.
+var runnerReasons = map[string]string{
+	"InvalidValues":    api.InvalidValuesReason,
+	"NotDeterministic": api.NotDeterministicReason,
+	"LimitExceeded":    api.LimitExceededReason,
+	"Timeout":          api.DeadlineExceededReason,
 }
 
 // reasonOf is the API's reason for the end of a step with an exit code that is not 0.
 func (t termination) reasonOf(step string, exitCode int32) string {
+	reason, known := runnerReasons[t.Reason]
 	switch {
-	case slices.Contains(runnerReasons, t.Reason):
-		return t.Reason
+	case known && exitCode == exitHook:
+		return reason
 	case exitCode == exitHook:
 		return failedReasons[step]
 	case exitCode == exitRefused:

@@ -132,6 +132,9 @@ func (a Attempt) Observe(sight Sight) (seen Attempt, again time.Duration) {
 	case condition == nil && pod == nil && sight.Job.DeletionTimestamp != nil:
 		// Our finalizer alone keeps it: no pod is made for it any more.
 		o.lose("the Job " + a.JobName() + " was deleted while it had no pod")
+	case condition == nil && suspendedLater(sight.Job):
+		// Resumed, it would make another pod.
+		o.lose("the Job " + a.JobName() + " was suspended by hand after it had started")
 	case condition == nil:
 		return a, o.wait()
 	case condition.Type == batchv1.JobComplete:
@@ -141,6 +144,17 @@ func (a Attempt) Observe(sight Sight) (seen Attempt, again time.Duration) {
 	}
 	o.conclude()
 	return a, 0
+}
+
+// Resumable tells whether a Job waits to be resumed for the first time.
+func Resumable(job *batchv1.Job) bool {
+	return ptr.Deref(job.Spec.Suspend, false) && job.Status.StartTime == nil && job.DeletionTimestamp == nil
+}
+
+// suspendedLater tells whether a Job was suspended after it had begun: its start is reset
+// when it is resumed, and not before.
+func suspendedLater(job *batchv1.Job) bool {
+	return ptr.Deref(job.Spec.Suspend, false) && job.Status.StartTime != nil
 }
 
 // finished is the condition by which a Job has ended; nil while it has not.

@@ -44,6 +44,8 @@ type row struct {
 	// job is how the Job has ended: empty while it has not, Complete, or the reason of its failure.
 	job  string
 	gone bool
+	// halted: somebody suspended the Job after it had begun.
+	halted bool
 	// going: the Job is being deleted.
 	going  bool
 	hidden bool
@@ -105,11 +107,13 @@ var rows = map[string]row{
 		want: []string{"Configure=Succeeded", "Install=Failed/RunnerFailed", "Verify=Pending"}, message: "its message is not one that the runner writes"},
 	"out of memory": {pod: []func(*corev1.Pod){goodConfigure, is("install", corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 137, Reason: "OOMKilled"}})},
 		job: "BackoffLimitExceeded", want: []string{"Configure=Succeeded", "Install=Failed/OutOfMemory", "Verify=Pending"}, message: "raise spec.podOptions.resources.limits.memory"},
-	"a hook that hangs past its step's time": {pod: []func(*corev1.Pod){goodConfigure, bad("install", 4, map[string]any{"reason": "DeadlineExceeded", "message": "took longer than 5m"})},
+	"a hook that hangs past its step's time": {pod: []func(*corev1.Pod){goodConfigure, bad("install", 1, map[string]any{"reason": "Timeout", "message": "took longer than 5m"})},
 		job: "BackoffLimitExceeded", want: []string{"Configure=Succeeded", "Install=Failed/DeadlineExceeded", "Verify=Pending"}, message: "took longer than 5m"},
 	"past the Job's deadline while it ran": {pod: []func(*corev1.Pod){goodConfigure, is("install", terminated(143, "")), deleted}, job: "DeadlineExceeded",
 		want: []string{"Configure=Succeeded", "Install=Failed/DeadlineExceeded", "Verify=Pending"}, message: "Install had not ended when the Job's 25m0s were over"},
 	"past the Job's deadline without a pod": {job: "DeadlineExceeded", want: []string{"Configure=Failed/DeadlineExceeded", "Install=Pending", "Verify=Pending"}},
+	"past the Job's deadline, and the runner was told to end": {pod: []func(*corev1.Pod){goodConfigure, bad("install", 4, map[string]any{"reason": "Interrupted"}), deleted}, job: "DeadlineExceeded",
+		want: []string{"Configure=Succeeded", "Install=Failed/DeadlineExceeded", "Verify=Pending"}},
 	"evicted": {pod: []func(*corev1.Pod){goodConfigure, is("install", terminated(137, "")), func(p *corev1.Pod) {
 		p.Status.Reason, p.Status.Message = "Evicted", "The node was low on resource: memory."
 	}},
@@ -123,6 +127,8 @@ var rows = map[string]row{
 	"a Job deleted by hand":                               {gone: true, want: []string{"Configure=Unknown/OutcomeUnknown", "Install=Pending", "Verify=Pending"}, message: "it is not run again by itself: change the spec"},
 	"a Job deleted by hand that only the finalizer keeps": {going: true, want: []string{"Configure=Unknown/OutcomeUnknown", "Install=Pending", "Verify=Pending"}, message: "was deleted while it had no pod"},
 	"a Job deleted by hand whose pod still runs":          {going: true, pod: []func(*corev1.Pod){goodConfigure, is("install", running())}, want: []string{"Configure=Succeeded", "Install=Running", "Verify=Pending"}},
+	"a Job suspended by hand": {halted: true, pod: []func(*corev1.Pod){goodConfigure, is("install", running()), deleted},
+		want: []string{"Configure=Succeeded", "Install=Unknown/OutcomeUnknown", "Verify=Pending"}, message: "was suspended by hand after it had started"},
 	"exit 0 with a wrong message": {pod: []func(*corev1.Pod){goodConfigure, goodInstall, is("verify", terminated(0, "all fine!"))}, job: "Complete",
 		want: []string{"Configure=Succeeded", "Install=Succeeded", "Verify=Succeeded"}, message: "not one that the runner writes", absent: "all fine"},
 	"a message that contradicts the exit code": {pod: []func(*corev1.Pod){goodConfigure, is("install", terminated(1, says("install", "Succeeded", nil)))}, job: "BackoffLimitExceeded",
@@ -138,6 +144,9 @@ func (r row) look(job *batchv1.Job) installation.Sight {
 	switch {
 	case r.gone:
 		sight.Job = nil
+	case r.halted:
+		sight.Job = job.DeepCopy()
+		sight.Job.Spec.Suspend = ptr.To(true)
 	case r.going:
 		sight.Job = job.DeepCopy()
 		sight.Job.DeletionTimestamp = ptr.To(metav1.NewTime(noon))

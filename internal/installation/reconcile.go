@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package installation
+
+import (
+	"context"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	api "provisioning.dev/extension-operator/api/v1alpha1"
+	"provisioning.dev/extension-operator/internal/extension"
+)
+
+// Offered is what an Extension has that is Ready.
+type Offered struct {
+	// Members are the exact versions in load order, the root last.
+	Members []extension.Member
+	// Hooks are those of the root.
+	Hooks []string
+	// Needs are the demands on those of the other members that have a hook install.
+	Needs []extension.Demand
+}
+
+// Extensions finds what an Extension has loaded. The status of an object is no proof of
+// it: the digests are those of the catalog.
+type Extensions interface {
+	Offered(ctx context.Context, ext *api.Extension) (Offered, error)
+}
+
+// Payloads packs the exact bytes of a plan into parts, each as large as a ConfigMap holds.
+type Payloads interface {
+	Pack(ctx context.Context, members []extension.Member) ([][]byte, error)
+}
+
+// Settings of the Reconciler; every field is required.
+type Settings struct {
+	// Client reads from informers; Live asks the API server.
+	Client     client.Client
+	Live       client.Reader
+	Recorder   events.EventRecorder
+	Extensions Extensions
+	Payloads   Payloads
+	// Image and Job say what runs the hooks.
+	Image  string
+	Job    Options
+	Limits Limits
+	Now    func() time.Time
+}
+
+// Reconciler reconciles Installations. It remembers nothing: what is under way is in the
+// status and in the Jobs.
+type Reconciler struct{ Settings }
+
+// New makes a Reconciler.
+func New(s Settings) *Reconciler { return &Reconciler{s} }
+
+const (
+	// staleRead is when to look again after somebody was faster.
+	staleRead = 50 * time.Millisecond
+	// refusedAgain is when to try again what the API server has refused.
+	refusedAgain = 30 * time.Second
+	// queuedAgain is when to look for a place to run, if no event has come.
+	queuedAgain = 10 * time.Second
+)
+
+// Reconcile brings one Installation a step further: let go of what has ended, decide, and
+// begin or observe an attempt.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	inst := &api.Installation{}
+	if err := r.Client.Get(ctx, req.NamespacedName, inst); err != nil {
+		if apierrors.IsNotFound(err) {
+			return ctrl.Result{}, r.releaseOrphans(ctx, req.NamespacedName)
+		}
+		return ctrl.Result{}, err
+	}
+	if err := r.letGo(ctx, inst); err != nil {
+		return again(err)
+	}
+	if !inst.DeletionTimestamp.IsZero() {
+		return r.leave(ctx, inst)
+	}
+	if inst.Status.Attempt != nil {
+		held, err := r.hold(ctx, inst)
+		if err != nil {
+			return again(err)
+		}
+		inst = held
+	}
+	offered, notReady, err := r.offered(ctx, inst)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	return r.decide(ctx, inst, offered, notReady)
+}
+
+// decide finds what the Installation needs next, and does it.
+func (r *Reconciler) decide(ctx context.Context, inst *api.Installation, offered Offered, notReady *Fault) (ctrl.Result, error) {
+	question := Question{NotReady: notReady, Image: r.Image}
+	if notReady == nil {
+		root := offered.Members[len(offered.Members)-1]
+		question.Offer = &Offer{Version: root.Key.Version, Content: ContentDigest(offered.Members)}
+	}
+	d, err := Decide(inst, question)
+	if err != nil {
+		return r.conclude(ctx, inst, Outcome{Fault: faultOf(err), Attempt: Recorded(inst)})
+	}
+	switch {
+	case d.Observe:
+		return r.observe(ctx, inst, d.Upgrade)
+	case d.Run != nil:
+		return r.begin(ctx, inst, *d.Run, offered)
+	}
+	return r.conclude(ctx, inst, Outcome{Fault: d.Fault, Attempt: Recorded(inst), Upgrade: d.Upgrade})
+}
+
+// again is what comes after a failed write: a look, soon where somebody was faster.
+func again(err error) (ctrl.Result, error) {
+	if apierrors.IsConflict(err) {
+		return ctrl.Result{RequeueAfter: staleRead}, nil
+	}
+	return ctrl.Result{}, err
+}
+
+// faultOf is an error as people are told of it.
+func faultOf(err error) *Fault {
+	f := extension.AsFault(err)
+	return &Fault{Reason: string(f.Code), Message: f.Message}
+}
+
+// offered is what the Extension has; a Fault where it has nothing to run.
+func (r *Reconciler) offered(ctx context.Context, inst *api.Installation) (Offered, *Fault, error) {
+	name := inst.Spec.ExtensionRef.Name
+	ext := &api.Extension{}
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: inst.Namespace, Name: name}, ext)
+	if apierrors.IsNotFound(err) {
+		return Offered{}, &Fault{api.ExtensionNotFoundReason, "no Extension " + name + " is in the namespace; create it, or delete this Installation"}, nil
+	}
+	if err != nil {
+		return Offered{}, nil, err
+	}
+	ready := readyOf(ext)
+	if ready != "" {
+		return Offered{}, &Fault{api.ExtensionNotReadyReason, "Extension " + name + " is not Ready: " + ready}, nil
+	}
+	offered, problem := r.Extensions.Offered(ctx, ext)
+	if problem != nil {
+		return Offered{}, &Fault{api.ExtensionNotReadyReason, "Extension " + name + " cannot be had: " + problem.Error()}, nil //nolint:nilerr // people are told of it
+	}
+	return offered, nil, nil
+}
+
+// observe looks at the Job of the attempt that is under way.
+func (r *Reconciler) observe(ctx context.Context, inst *api.Installation, upgrade *Upgrade) (ctrl.Result, error) {
+	a := Recorded(inst)
+	job, err := r.recordedJob(ctx, inst, *a)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	sight := Sight{Job: job, Now: r.Now()}
+	if job != nil {
+		if Resumable(job) {
+			if err := r.resume(ctx, job); err != nil {
+				return again(err)
+			}
+		}
+		pods := &corev1.PodList{}
+		if err := r.Client.List(ctx, pods, client.InNamespace(inst.Namespace), client.MatchingLabels{UIDLabel: string(inst.UID)}); err != nil {
+			return ctrl.Result{}, err
+		}
+		sight.Pods = pods.Items
+	}
+	seen, later := a.Observe(sight)
+	result, err := r.conclude(ctx, inst, Outcome{Attempt: &seen, Upgrade: upgrade})
+	if result.RequeueAfter == 0 {
+		result.RequeueAfter = later
+	}
+	return result, err
+}
+
+// begin makes all that an attempt needs, its Job last and suspended, and records it. The
+// look after the record sets it going.
+func (r *Reconciler) begin(ctx context.Context, inst *api.Installation, run Run, offered Offered) (ctrl.Result, error) {
+	if fault := nothingToInstall(inst, run, offered); fault != nil {
+		return r.conclude(ctx, inst, Outcome{Fault: fault, Attempt: Recorded(inst)})
+	}
+	fault, err := r.gate(ctx, inst, run, offered)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if fault != nil {
+		result, err := r.conclude(ctx, inst, Outcome{Fault: fault, Attempt: Recorded(inst)})
+		if result.RequeueAfter == 0 && fault.Reason == api.QueuedReason {
+			result.RequeueAfter = queuedAgain
+		}
+		return result, err
+	}
+	p, parts, err := r.plan(ctx, inst, run, offered)
+	if err != nil {
+		return r.conclude(ctx, inst, Outcome{Fault: faultOf(err), Attempt: Recorded(inst)})
+	}
+	if inst, err = r.hold(ctx, inst); err != nil {
+		return again(err)
+	}
+	if err := r.keep(ctx, inst, p, parts); err != nil {
+		return r.refused(ctx, inst, err)
+	}
+	return r.record(ctx, inst, p, run.Token)
+}
+
+// record makes the Job and writes its uid into the status.
+func (r *Reconciler) record(ctx context.Context, inst *api.Installation, p Plan, token string) (ctrl.Result, error) {
+	job, err := r.makeJob(ctx, inst, p)
+	if err != nil {
+		return r.refused(ctx, inst, err)
+	}
+	return r.conclude(ctx, inst, Outcome{Attempt: Begin(inst, p, job, r.Now()), Token: token})
+}
+
+// refused tells what the API server would not take, in its own words, and tries again.
+func (r *Reconciler) refused(ctx context.Context, inst *api.Installation, err error) (ctrl.Result, error) {
+	if !apierrors.IsForbidden(err) && !apierrors.IsInvalid(err) && !apierrors.IsBadRequest(err) {
+		return again(err)
+	}
+	result, err := r.conclude(ctx, inst, Outcome{
+		Fault: &Fault{api.CreateRefusedReason, "the API server refuses what the attempt needs: " + err.Error()}, Attempt: Recorded(inst),
+	})
+	result.RequeueAfter = max(result.RequeueAfter, refusedAgain)
+	return result, err
+}
+
+// nothingToInstall tells where there is no hook that an attempt could run.
+func nothingToInstall(inst *api.Installation, run Run, offered Offered) *Fault {
+	if run.Kept {
+		return nil
+	}
+	for _, hook := range offered.Hooks {
+		if hook != containerOf(api.UninstallStep) {
+			return nil
+		}
+	}
+	return &Fault{api.NothingToInstallReason, inst.Spec.ExtensionRef.Name +
+		" has none of the hooks configure, install and verify; an Extension alone is enough to load it"}
+}
+
+// plan is the attempt to begin, and the parts of its payload; none where they are kept
+// already.
+func (r *Reconciler) plan(ctx context.Context, inst *api.Installation, run Run, offered Offered) (Plan, [][]byte, error) {
+	spec, err := SpecDigest(inst.Spec)
+	if err != nil {
+		return Plan{}, nil, err
+	}
+	p := Plan{
+		Purpose: run.Purpose, Attempt: nextAttempt(inst), Members: offered.Members, Spec: spec,
+		Sources: inst.Spec.ValuesFrom, Image: r.Image, Config: run.Config,
+	}
+	if run.Kept {
+		p.Members, p.Parts, err = r.keptPayload(ctx, inst, extension.Digest(inst.Status.Plan.ContentDigest))
+		return p, nil, err
+	}
+	parts, err := r.Payloads.Pack(ctx, p.Members)
+	p.Parts = len(parts)
+	return p, parts, err
+}
+
+func nextAttempt(inst *api.Installation) int32 {
+	if inst.Status.Attempt == nil {
+		return 1
+	}
+	return inst.Status.Attempt.Number + 1
+}

@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package installation_test
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	api "provisioning.dev/extension-operator/api/v1alpha1"
+	"provisioning.dev/extension-operator/internal/extension"
+	"provisioning.dev/extension-operator/internal/installation"
+)
+
+// life goes from the creation to the end of an Installation that is uninstalled, and
+// counts what it is made of.
+func (w *world) life() {
+	w.install(uninstalls)
+	w.until(w.ready)
+	pods := w.pods()
+	w.g.Expect(pods).To(HaveLen(1))
+	for _, n := range pods {
+		w.g.Expect(n).To(Equal(1), "one pod of the Job")
+	}
+	inst := w.get()
+	w.g.Expect(inst.Status.Attempt.Number).To(BeEquivalentTo(1))
+	w.g.Expect(inst.Finalizers).To(ContainElement(installation.UninstallFinalizer))
+	w.delete()
+	w.until(w.gone)
+	w.g.Expect(w.jobs).To(HaveLen(2), "one to apply and one to uninstall")
+	for name, n := range w.jobs {
+		w.g.Expect(n).To(Equal(1), "%s was made once", name)
+	}
+}
+
+func TestALife(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(g)
+	w.life()
+	g.Expect(w.jobsWithFinalizer()).To(BeEmpty())
+	t.Logf("%d writes", w.writes)
+}
+
+// jobsWithFinalizer are those that nobody could delete.
+func (w *world) jobsWithFinalizer() []string {
+	jobs := &batchv1.JobList{}
+	w.g.Expect(w.admin.List(context.Background(), jobs, client.InNamespace(w.namespace))).To(Succeed())
+	var names []string
+	for i := range jobs.Items {
+		if len(jobs.Items[i].Finalizers) > 0 && jobs.Items[i].Finalizers[0] == installation.JobFinalizer {
+			names = append(names, jobs.Items[i].Name)
+		}
+	}
+	return names
+}
+
+// The manager is killed before and after each write of a whole life, once each: every
+// life ends, with one Job for each attempt and one pod for each Job.
+func TestTheWalkOfKills(t *testing.T) {
+	g := NewWithT(t)
+	whole := newWorld(g)
+	whole.life()
+	for write := 1; write <= whole.writes; write++ {
+		for _, done := range []bool{false, true} {
+			t.Run(fmt.Sprintf("write %d, done %t", write, done), func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(NewWithT(t))
+				killed := false
+				w.kill = func(n int, after bool) bool {
+					strike := !killed && n == write && after == done
+					killed = killed || strike
+					return strike
+				}
+				w.life()
+				w.g.Expect(killed).To(BeTrue())
+				w.g.Expect(w.jobsWithFinalizer()).To(BeEmpty())
+			})
+		}
+	}
+}
+
+func TestAnApprovedPlanIsInstalledAsItWasMade(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(g)
+	w.install(func(i *api.Installation) { i.Spec.Mode = api.PlanMode })
+	w.until(func() bool { return readyIs(w.get(), metav1.ConditionFalse, api.AwaitingApprovalReason) })
+	g.Expect(w.get().Status.Installed).To(BeNil())
+	w.offer("17.2.0", "b")
+	w.change(approved)
+	w.until(w.ready)
+	g.Expect(w.get().Status.Installed.Version).To(Equal("16.4.0"))
+	g.Expect(w.jobs).To(HaveLen(2))
+}
+
+func TestAnUpgradeWaitsForARetry(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(g)
+	w.install()
+	w.until(w.ready)
+	w.offer("17.2.0", "b")
+	w.until(func() bool { return condition(w.get(), api.UpgradeAvailableCondition) != nil })
+	for range 5 {
+		w.look()
+	}
+	g.Expect(w.jobs).To(HaveLen(1), "a changed library makes no Job")
+	w.change(retry)
+	w.until(func() bool { return w.ready() && w.get().Status.Installed.Version == "17.2.0" })
+	inst := w.get()
+	g.Expect(inst.Status.LastHandledRetryAt).To(Equal("token-1"))
+	g.Expect(condition(inst, api.UpgradeAvailableCondition)).To(BeNil())
+	g.Expect(inst.Status.History).To(HaveLen(2))
+	g.Expect(w.jobs).To(HaveLen(2))
+}
+
+// A Job that is deleted by hand, its finalizer taken off by force, is never made again.
+func TestAJobThatIsGoneIsNotMadeAgain(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(g)
+	w.install()
+	for len(w.jobs) == 0 {
+		w.look()
+	}
+	inst := w.get()
+	key := client.ObjectKey{Namespace: w.namespace, Name: inst.Status.Steps[2].Job}
+	job := &batchv1.Job{}
+	g.Expect(w.admin.Get(t.Context(), key, job)).To(Succeed())
+	g.Expect(string(job.UID)).To(Equal(inst.Status.Steps[2].JobUID))
+	g.Expect(*job.Spec.Suspend).To(BeTrue(), "it is not resumed before its uid is in the status")
+	job.Finalizers = nil
+	g.Expect(w.admin.Update(t.Context(), job)).To(Succeed())
+	g.Expect(w.admin.Delete(t.Context(), job, client.PropagationPolicy(metav1.DeletePropagationBackground))).To(Succeed())
+	w.until(func() bool { return readyIs(w.get(), metav1.ConditionFalse, api.OutcomeUnknownReason) })
+	for range 5 {
+		w.look()
+	}
+	g.Expect(w.jobs).To(HaveLen(1))
+	w.change(retry)
+	w.until(w.ready)
+	g.Expect(w.jobs).To(HaveLen(2))
+	g.Expect(w.get().Status.Attempt.Number).To(BeEquivalentTo(2))
+}
+
+// Two managers that both believe to lead look at the same object all the time.
+func TestTwoLeadersRunNothingTwice(t *testing.T) {
+	for n := range 4 {
+		t.Run(strconv.Itoa(n), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(NewWithT(t))
+			rival, request := w.reconciler(w.client), ctrl.Request{NamespacedName: client.ObjectKey{Namespace: w.namespace, Name: "db"}}
+			ctx, cancel := context.WithCancel(context.Background())
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				for ctx.Err() == nil {
+					_, _ = rival.Reconcile(ctx, request) // the other was faster, or the context is over
+				}
+			}()
+			w.life()
+			cancel()
+			<-ended
+		})
+	}
+}
+
+// frozen shows an Installation as it was, as a cache does that has not caught up.
+type frozen struct {
+	client.Client
+	as *api.Installation
+}
+
+func (f frozen) Get(ctx context.Context, key client.ObjectKey, into client.Object, opts ...client.GetOption) error {
+	if inst, is := into.(*api.Installation); is {
+		f.as.DeepCopyInto(inst)
+		return nil
+	}
+	return f.Client.Get(ctx, key, into, opts...)
+}
+
+func TestAnOldViewRunsNothing(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(g)
+	w.install()
+	before := w.get()
+	for len(w.jobs) == 0 {
+		w.look()
+	}
+	// It decides what was decided already, and with what the Extension has had since.
+	stale := w.reconciler(frozen{w.client, before})
+	request := ctrl.Request{NamespacedName: client.ObjectKeyFromObject(before)}
+	for _, hex := range []string{"a", "b"} {
+		w.offer("16.4.0", hex)
+		result, err := stale.Reconcile(t.Context(), request)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(result.RequeueAfter).NotTo(BeZero(), "it looks again, soon")
+	}
+	g.Expect(w.jobs).To(HaveLen(2), "one of them suspended for ever")
+	w.until(w.ready)
+	g.Expect(w.get().Status.Attempt.Number).To(BeEquivalentTo(1))
+	g.Expect(w.pods()).To(HaveLen(1))
+	w.until(func() bool { return w.jobsThere() == 1 })
+}
+
+// jobsThere is how many Jobs the world has.
+func (w *world) jobsThere() int {
+	jobs := &batchv1.JobList{}
+	w.g.Expect(w.admin.List(context.Background(), jobs, client.InNamespace(w.namespace))).To(Succeed())
+	return len(jobs.Items)
+}
+
+func TestAFailureStaysUntilSomebodyActs(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(g)
+	w.install()
+	failed := func() bool { return readyIs(w.get(), metav1.ConditionFalse, api.InstallFailedReason) }
+	w.untilWith(w.playFailure, failed)
+	inst := w.get()
+	g.Expect(condition(inst, api.ReadyCondition).Message).To(ContainSubstring("Install failed with exit code 1: no storage class"))
+	for range 5 {
+		w.look()
+	}
+	g.Expect(w.jobs).To(HaveLen(1))
+	w.change(otherValues)
+	w.until(w.ready)
+	g.Expect(w.jobs).To(HaveLen(2))
+	var told []string
+	for len(w.events) > 0 {
+		told = append(told, <-w.events)
+	}
+	g.Expect(told).To(ContainElement(ContainSubstring("Warning InstallFailed attempt 1: Install failed")))
+	g.Expect(told).To(ContainElement(ContainSubstring("Normal Installed postgresql 16.4.0 is installed and verified")))
+}
+
+func TestADeletionThatOrphansWaitsForNothing(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(g)
+	w.install()
+	running := func() bool { return len(w.pods()) == 1 }
+	w.untilWith(func() {}, running)
+	w.delete()
+	w.untilWith(func() {}, func() bool { return w.gone() && w.jobsThere() == 0 })
+}
+
+func TestWhatCannotBeUninstalledIsLeftAndTold(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil func(w *world)
+		want  string
+	}{
+		"the payload is gone": {func(w *world) {
+			inst := w.get()
+			payload := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
+				Namespace: w.namespace, Name: installation.PayloadName(inst, extension.Digest(inst.Status.Installed.ContentDigest), 0),
+			}}
+			w.g.Expect(w.admin.Patch(context.Background(), payload, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`)))).To(Succeed())
+			w.g.Expect(w.admin.Delete(context.Background(), payload)).To(Succeed())
+		}, "because its payload is gone or damaged"},
+		"the account is gone": {func(w *world) {
+			w.change(func(i *api.Installation) { i.Spec.ServiceAccountName = "gone" })
+		}, "because its ServiceAccount gone is gone"},
+		"the namespace goes": {func(w *world) {
+			w.g.Expect(w.admin.Delete(context.Background(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}})).To(Succeed())
+		}, "because its namespace is being deleted"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(NewWithT(t))
+			w.install(uninstalls)
+			w.until(w.ready)
+			jobs := len(w.jobs)
+			c.spoil(w)
+			w.delete()
+			w.until(w.gone)
+			w.g.Expect(w.jobs).To(HaveLen(jobs), "nothing is run any more")
+			var told []string
+			for len(w.events) > 0 {
+				told = append(told, <-w.events)
+			}
+			w.g.Expect(told).To(ContainElement(ContainSubstring("Warning LeftBehind what postgresql 16.4.0 installed is left behind, " + c.want)))
+		})
+	}
+}
+
+// The finalizer follows deletionPolicy, on the payload too.
+func TestTheFinalizerFollowsThePolicy(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(g)
+	w.install()
+	w.until(w.ready)
+	held := func(want int) func() bool {
+		return func() bool {
+			kept := &corev1.ConfigMapList{}
+			g.Expect(w.admin.List(t.Context(), kept, client.InNamespace(w.namespace), client.HasLabels{installation.UIDLabel})).To(Succeed())
+			count := len(w.get().Finalizers)
+			for _, m := range kept.Items {
+				count += len(m.Finalizers)
+			}
+			return count == want
+		}
+	}
+	g.Expect(held(0)()).To(BeTrue())
+	w.change(uninstalls)
+	w.until(held(4)) // the object, its values, the two parts
+	w.change(func(i *api.Installation) { i.Spec.DeletionPolicy = api.OrphanOnDeletion })
+	w.until(held(0))
+	g.Expect(w.jobs).To(HaveLen(1))
+}
+
+func TestAPayloadThatWasSwappedIsNotRun(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(g)
+	w.install(func(i *api.Installation) { i.Spec.Suspend = true })
+	inst := w.get()
+	swapped := installation.PayloadConfigMaps(inst, members("16.4.0", "a"), [][]byte{{9}, {9}})
+	g.Expect(w.admin.Create(t.Context(), swapped[1])).To(Succeed())
+	w.change(func(i *api.Installation) { i.Spec.Suspend = false })
+	w.until(func() bool { return readyIs(w.get(), metav1.ConditionFalse, api.CreateRefusedReason) })
+	g.Expect(condition(w.get(), api.ReadyCondition).Message).To(ContainSubstring("not what Installation db put there; delete it"))
+	g.Expect(w.jobs).To(BeEmpty())
+	g.Expect(w.admin.Delete(t.Context(), swapped[1])).To(Succeed())
+	w.until(w.ready)
+}
+
+func TestADependencyComesFirst(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(g)
+	offered := w.shelf.Load()
+	offered.Needs = []extension.Demand{{By: offered.Members[1].Key, Dependency: extension.Dependency{Type: extension.Taskserv, Name: "containerd", Constraint: "^1.7"}}}
+	w.install()
+	waits := func(message string) func() bool {
+		return func() bool {
+			inst := w.get()
+			return readyIs(inst, metav1.ConditionFalse, api.DependencyNotReadyReason) && strings.Contains(condition(inst, api.ReadyCondition).Message, message)
+		}
+	}
+	w.until(waits("containerd@^1.7 has no Installation in the namespace; create one"))
+	on := newInstallation()
+	on.Namespace, on.Name, on.UID, on.Generation = w.namespace, "runtime", "", 0
+	on.Spec.ExtensionRef.Name = "containerd"
+	g.Expect(w.admin.Create(t.Context(), &api.Extension{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "containerd"}, Spec: api.ExtensionSpec{Type: api.TaskservType, Name: "containerd"},
+	})).To(Succeed())
+	g.Expect(w.admin.Create(t.Context(), on)).To(Succeed())
+	w.until(waits("Installation runtime is not Ready"))
+	w.pretend(on, "1.6.0")
+	w.until(waits("Installation runtime has version 1.6.0, which does not fit"))
+	g.Expect(w.jobs).To(BeEmpty())
+	w.pretend(on, "1.7.3")
+	w.until(w.ready)
+}
+
+// pretend writes into the status of another Installation that it is installed.
+func (w *world) pretend(inst *api.Installation, version string) {
+	w.g.Expect(w.admin.Get(context.Background(), client.ObjectKeyFromObject(inst), inst)).To(Succeed())
+	inst.Status = api.InstallationStatus{
+		ObservedGeneration: inst.Generation,
+		Conditions:         []metav1.Condition{{Type: api.ReadyCondition, Status: metav1.ConditionTrue, Reason: api.InstalledReason, LastTransitionTime: metav1.Now()}},
+		Installed:          &api.InstalledPlan{Version: version, At: metav1.Now()},
+	}
+	w.g.Expect(w.admin.Status().Update(context.Background(), inst)).To(Succeed())
+}
+
+func TestOnlySoManyRunAtOnce(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(g)
+	var others []*api.Installation
+	for _, name := range []string{"first", "second"} {
+		other := newInstallation()
+		other.Namespace, other.Name, other.UID, other.Generation = w.namespace, name, "", 0
+		g.Expect(w.admin.Create(t.Context(), other)).To(Succeed())
+		other.Status.Attempt = &api.InstallationAttempt{Number: 1, Purpose: api.ApplyPurpose, Generation: 1}
+		other.Status.Plan = &api.InstallationPlan{}
+		other.Status.Steps = []api.InstallationStep{{Name: api.InstallStep, State: api.StepRunning}}
+		g.Expect(w.admin.Status().Update(t.Context(), other)).To(Succeed())
+		others = append(others, other)
+	}
+	w.install()
+	w.until(func() bool { return readyIs(w.get(), metav1.ConditionFalse, api.QueuedReason) })
+	g.Expect(condition(w.get(), api.ReadyCondition).Message).To(Equal("waits for its turn: 2 Installations of the namespace may run at once"))
+	g.Expect(w.jobs).To(BeEmpty())
+	others[0].Status.Steps[0].State = api.StepSucceeded
+	g.Expect(w.admin.Status().Update(t.Context(), others[0])).To(Succeed())
+	w.until(w.ready)
+}

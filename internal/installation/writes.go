@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package installation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	api "provisioning.dev/extension-operator/api/v1alpha1"
+	"provisioning.dev/extension-operator/internal/extension"
+)
+
+// keptFor is how long a Job stays after its outcome was written, for who wants its log.
+const keptFor = 24 * time.Hour
+
+// conclude writes the status where it differs, and tells of a transition.
+func (r *Reconciler) conclude(ctx context.Context, inst *api.Installation, o Outcome) (ctrl.Result, error) {
+	o.Now = r.Now()
+	updated := inst.DeepCopy()
+	updated.Status = Compute(inst, o)
+	if equality.Semantic.DeepEqual(inst.Status, updated.Status) {
+		return ctrl.Result{}, nil
+	}
+	desired := updated.Status // a patch reads the answer into updated
+	err := r.Client.Status().Patch(ctx, updated, locked(inst))
+	if err != nil {
+		return again(client.IgnoreNotFound(err))
+	}
+	if e, worth := Transition(inst.Status, desired); worth {
+		r.Recorder.Eventf(inst, nil, e.Type, e.Reason, "Install", "%s", e.Message)
+	}
+	return ctrl.Result{}, nil
+}
+
+// locked is a merge patch that applies only to the version that was read.
+func locked(base client.Object) client.Patch {
+	return client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{})
+}
+
+// hold puts our finalizer on an Installation that wants to be uninstalled, before anything
+// runs, or takes it off where that is not wanted any more; on what is kept of its payload
+// first. It returns the object as it is then.
+func (r *Reconciler) hold(ctx context.Context, inst *api.Installation) (*api.Installation, error) {
+	change := controllerutil.RemoveFinalizer
+	if inst.Spec.DeletionPolicy == api.UninstallOnDeletion {
+		change = controllerutil.AddFinalizer
+	}
+	held := inst.DeepCopy()
+	if !change(held, UninstallFinalizer) {
+		return inst, nil
+	}
+	kept, err := r.configMaps(ctx, inst)
+	if err != nil {
+		return inst, err
+	}
+	for i := range kept {
+		base := kept[i].DeepCopy()
+		if !change(&kept[i], UninstallFinalizer) {
+			continue
+		}
+		err := r.Client.Patch(ctx, &kept[i], locked(base))
+		if client.IgnoreNotFound(err) != nil {
+			return inst, err
+		}
+	}
+	return held, r.Client.Patch(ctx, held, locked(inst))
+}
+
+// configMaps are those of payloads and values of inst. They are read from the API server:
+// an informer would hold all of them in memory.
+func (r *Reconciler) configMaps(ctx context.Context, inst *api.Installation) ([]corev1.ConfigMap, error) {
+	list := &corev1.ConfigMapList{}
+	err := r.Live.List(ctx, list, client.InNamespace(inst.Namespace), client.MatchingLabels{UIDLabel: string(inst.UID)})
+	return list.Items, err
+}
+
+// keep makes the ConfigMaps of the values and of the payload, where they are not there.
+func (r *Reconciler) keep(ctx context.Context, inst *api.Installation, p Plan, parts [][]byte) error {
+	values, err := ValuesConfigMap(inst)
+	if err != nil {
+		return err
+	}
+	kept := []*corev1.ConfigMap{values}
+	if parts != nil {
+		kept = append(kept, PayloadConfigMaps(inst, p.Members, parts)...)
+	}
+	for _, m := range kept {
+		if err := r.keepOne(ctx, inst, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keepOne makes a ConfigMap. One that is there already must be the same: what somebody
+// has put in its place is not run.
+func (r *Reconciler) keepOne(ctx context.Context, inst *api.Installation, m *corev1.ConfigMap) error {
+	err := r.Client.Create(ctx, m.DeepCopy())
+	if !apierrors.IsAlreadyExists(err) {
+		return err
+	}
+	there := &corev1.ConfigMap{}
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(m), there); err != nil {
+		return err
+	}
+	if !metav1.IsControlledBy(there, inst) || !maps.Equal(there.Data, m.Data) || !equality.Semantic.DeepEqual(there.BinaryData, m.BinaryData) {
+		return apierrors.NewForbidden(corev1.Resource("configmaps"), m.Name,
+			fmt.Errorf("a ConfigMap of this name is there and not what Installation %s put there; delete it", inst.Name))
+	}
+	return nil
+}
+
+// keptPayload finds the members of a payload that is kept.
+func (r *Reconciler) keptPayload(ctx context.Context, inst *api.Installation, content extension.Digest) ([]extension.Member, int, error) {
+	first := &corev1.ConfigMap{}
+	key := client.ObjectKey{Namespace: inst.Namespace, Name: PayloadName(inst, content, 0)}
+	if err := r.Live.Get(ctx, key, first); err != nil {
+		return nil, 0, fmt.Errorf("read the payload: %w", err)
+	}
+	return ReadPayload(first, content)
+}
+
+// makeJob makes the Job of a plan and attempt, or adopts it.
+func (r *Reconciler) makeJob(ctx context.Context, inst *api.Installation, p Plan) (*batchv1.Job, error) {
+	job := Job(inst, p, r.Job)
+	err := r.Client.Create(ctx, job)
+	if !apierrors.IsAlreadyExists(err) {
+		return job, err
+	}
+	there := &batchv1.Job{}
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(job), there); err != nil {
+		return nil, err
+	}
+	if !Adopts(inst, p, there) {
+		return nil, apierrors.NewForbidden(batchv1.Resource("jobs"), job.Name,
+			fmt.Errorf("a Job of this name is there and not the one of Installation %s; delete it", inst.Name))
+	}
+	return there, nil
+}
+
+// recordedJob is the Job whose uid the attempt has; nil where it is gone, which only the
+// API server can tell.
+func (r *Reconciler) recordedJob(ctx context.Context, inst *api.Installation, a Attempt) (*batchv1.Job, error) {
+	key := client.ObjectKey{Namespace: inst.Namespace, Name: a.JobName()}
+	for _, reader := range []client.Reader{r.Client, r.Live} {
+		job := &batchv1.Job{}
+		err := reader.Get(ctx, key, job)
+		if client.IgnoreNotFound(err) != nil {
+			return nil, err
+		}
+		if err == nil && string(job.UID) == a.JobUID() {
+			return job, nil
+		}
+	}
+	return nil, nil //nolint:nilnil // a Job that is gone is an answer
+}
+
+// resume sets a recorded Job going: that very object, as it was read. Another of its name
+// has another resourceVersion.
+func (r *Reconciler) resume(ctx context.Context, job *batchv1.Job) error {
+	base := job.DeepCopy()
+	job.Spec.Suspend = ptr.To(false)
+	return r.Client.Patch(ctx, job, locked(base))
+}
+
+// letGo releases the Job of an attempt whose outcome is in the status, and cleans up what
+// the attempt has superseded.
+func (r *Reconciler) letGo(ctx context.Context, inst *api.Installation) error {
+	a := Recorded(inst)
+	if a == nil || !a.Ended() {
+		return nil
+	}
+	job := &batchv1.Job{}
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: inst.Namespace, Name: a.JobName()}, job)
+	if err != nil || string(job.UID) != a.JobUID() || !slices.Contains(job.Finalizers, JobFinalizer) {
+		return client.IgnoreNotFound(err)
+	}
+	if finished(job) == nil && a.At().State != api.StepUnknown {
+		return errNotYet // its last container has ended, and it knows in a moment
+	}
+	if err := r.clean(ctx, inst, *a); err != nil {
+		return err
+	}
+	return r.release(ctx, job)
+}
+
+// errNotYet has the object looked at again soon.
+var errNotYet = apierrors.NewConflict(batchv1.Resource("jobs"), "", errors.New("it has not ended yet"))
+
+// release takes our finalizer off a Job. One that has not ended is deleted before, so that
+// nobody can set it going again.
+func (r *Reconciler) release(ctx context.Context, job *batchv1.Job) error {
+	if !slices.Contains(job.Finalizers, JobFinalizer) {
+		return nil
+	}
+	if finished(job) == nil && job.DeletionTimestamp == nil {
+		exact := client.Preconditions{UID: &job.UID, ResourceVersion: &job.ResourceVersion}
+		err := r.Client.Delete(ctx, job, exact, client.PropagationPolicy(metav1.DeletePropagationBackground))
+		if err != nil {
+			return client.IgnoreNotFound(err)
+		}
+		return errNotYet // its finalizer goes at the next look
+	}
+	base := job.DeepCopy()
+	controllerutil.RemoveFinalizer(job, JobFinalizer)
+	job.Spec.TTLSecondsAfterFinished = ptr.To(int32(keptFor.Seconds()))
+	return client.IgnoreNotFound(r.Client.Patch(ctx, job, locked(base)))
+}
+
+// releaseOrphans releases the Jobs of an Installation that is gone: the garbage collector
+// takes them then.
+func (r *Reconciler) releaseOrphans(ctx context.Context, key types.NamespacedName) error {
+	jobs := &batchv1.JobList{}
+	if err := r.Client.List(ctx, jobs, client.InNamespace(key.Namespace), client.MatchingLabels{InstallationLabel: key.Name}); err != nil || len(jobs.Items) == 0 {
+		return err
+	}
+	if err := r.Live.Get(ctx, key, &api.Installation{}); !apierrors.IsNotFound(err) {
+		return err // it is there again
+	}
+	for i := range jobs.Items {
+		if err := r.release(ctx, &jobs.Items[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readyOf is why an Extension is not Ready at its current generation; empty where it is.
+func readyOf(ext *api.Extension) string {
+	ready := meta.FindStatusCondition(ext.Status.Conditions, api.ReadyCondition)
+	switch {
+	case ready == nil || ready.ObservedGeneration != ext.Generation:
+		return "it has not been looked at yet"
+	case ready.Status != metav1.ConditionTrue:
+		return ready.Message
+	}
+	return ""
+}
