@@ -136,8 +136,10 @@ type world struct {
 	jobs map[string]int
 	// events are what people are told.
 	events chan string
-	r      *installation.Reconciler
-	mu     sync.Mutex
+	// ahead is how much later it is for the reconciler.
+	ahead time.Duration
+	r     *installation.Reconciler
+	mu    sync.Mutex
 }
 
 var errKilled = errors.New("the manager was killed")
@@ -145,7 +147,9 @@ var errKilled = errors.New("the manager was killed")
 func newWorld(g Gomega) *world {
 	cluster, err := theCluster()
 	g.Expect(err).NotTo(HaveOccurred())
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "installations-"}}
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		GenerateName: "installations-", Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"},
+	}}
 	g.Expect(cluster.admin.Create(context.Background(), ns)).To(Succeed())
 	plain, err := client.NewWithWatch(cluster.operator, client.Options{Scheme: testScheme()})
 	g.Expect(err).NotTo(HaveOccurred())
@@ -178,7 +182,8 @@ func (w *world) restart() { w.r = w.reconciler(w.client) }
 func (w *world) reconciler(seen client.Client) *installation.Reconciler {
 	return installation.New(installation.Settings{
 		Client: seen, Live: w.client, Recorder: &events.FakeRecorder{Events: w.events}, Extensions: w.shelf, Payloads: twoParts{},
-		Image: image, Job: options, Limits: installation.Limits{Total: 1000, PerNamespace: 2}, Now: time.Now,
+		Image: image, Job: options, Limits: installation.Limits{Total: 1000, PerNamespace: 2},
+		Now: func() time.Time { return time.Now().Add(w.ahead) },
 	})
 }
 

@@ -58,7 +58,7 @@ func deadlineOf(spec api.InstallationSpec, purpose string) time.Duration {
 // of it is ever replaced.
 func Job(inst *api.Installation, p Plan, o Options) *batchv1.Job {
 	steps := runSteps(p.Purpose)
-	names := labels(inst)
+	names := labelsOf(inst)
 	names[PurposeLabel] = p.Purpose
 	job := &batchv1.Job{
 		ObjectMeta: metav1.ObjectMeta{

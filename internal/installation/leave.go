@@ -4,6 +4,7 @@ package installation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -80,10 +81,10 @@ func (r *Reconciler) kept(ctx context.Context, inst *api.Installation, t *Target
 
 // goneOr tells a thing that is gone or damaged for good from an API server that is away.
 func goneOr(err error, gone string) (string, error) {
-	if apierrors.ReasonForError(err) != "Unknown" && !apierrors.IsNotFound(err) {
-		return "", err
+	if apierrors.IsNotFound(err) || errors.Is(err, ErrDamaged) {
+		return fmt.Sprintf("%s (%s)", gone, err), nil
 	}
-	return fmt.Sprintf("%s (%s)", gone, err), nil
+	return "", err
 }
 
 // accountGone says that the ServiceAccount of the hooks is gone.

@@ -33,9 +33,11 @@ func (w *world) running(t *testing.T, limits installation.Limits) *atomic.Int64 
 	cluster, err := theCluster()
 	w.g.Expect(err).NotTo(HaveOccurred())
 	writes := &atomic.Int64{}
+	informers, err := installation.Informers()
+	w.g.Expect(err).NotTo(HaveOccurred())
 	mgr, err := ctrl.NewManager(cluster.operator, ctrl.Options{
 		Scheme: testScheme(), Metrics: metricsserver.Options{BindAddress: "0"},
-		Cache:      cache.Options{DefaultNamespaces: map[string]cache.Config{w.namespace: {}}},
+		Cache:      cache.Options{DefaultNamespaces: map[string]cache.Config{w.namespace: {}}, ByObject: informers},
 		Controller: runtimeconfig.Controller{SkipNameValidation: ptr.To(true)},
 		NewClient: func(config *rest.Config, o client.Options) (client.Client, error) {
 			plain, err := client.NewWithWatch(config, o)

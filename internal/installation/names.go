@@ -75,8 +75,8 @@ func ValuesName(inst *api.Installation, spec extension.Digest) string {
 	return objectName(inst.Name, "values", string(inst.UID), string(spec))
 }
 
-// labels of every object that belongs to inst.
-func labels(inst *api.Installation) map[string]string {
+// labelsOf is what every object that belongs to inst is labelled with.
+func labelsOf(inst *api.Installation) map[string]string {
 	return map[string]string{
 		"app.kubernetes.io/managed-by": "extension-operator",
 		InstallationLabel:              inst.Name,

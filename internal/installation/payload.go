@@ -4,6 +4,7 @@ package installation
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -49,6 +50,9 @@ func PayloadConfigMaps(inst *api.Installation, members []extension.Member, parts
 	return maps
 }
 
+// ErrDamaged is what a ConfigMap is that is not what was kept in it.
+var ErrDamaged = errors.New("somebody has changed it")
+
 // ReadPayload finds what a payload has in its first ConfigMap. One that does not have the
 // content that is asked for is refused: somebody has put another in its place.
 func ReadPayload(first *corev1.ConfigMap, content extension.Digest) (members []extension.Member, parts int, err error) {
@@ -57,16 +61,16 @@ func ReadPayload(first *corev1.ConfigMap, content extension.Digest) (members []e
 		key, ok := extension.ParseKey(text)
 		m := extension.Member{Key: key, Digest: extension.Digest(digest)}
 		if !ok || !key.Type.Valid() || !extension.ValidName(key.Name) || !extension.ValidVersion(key.Version) || !m.Digest.Valid() {
-			return nil, 0, fmt.Errorf("the ConfigMap %s does not say what its payload is", first.Name)
+			return nil, 0, fmt.Errorf("the ConfigMap %s does not say what its payload is: %w", first.Name, ErrDamaged)
 		}
 		members = append(members, m)
 	}
 	parts, err = strconv.Atoi(first.Data[partsKey])
 	if err != nil || parts < 1 || parts > MaxParts {
-		return nil, 0, fmt.Errorf("the ConfigMap %s does not say how many parts its payload has", first.Name)
+		return nil, 0, fmt.Errorf("the ConfigMap %s does not say how many parts its payload has: %w", first.Name, ErrDamaged)
 	}
 	if got := ContentDigest(members); got != content {
-		return nil, 0, fmt.Errorf("the ConfigMap %s has a payload of content %s, not %s", first.Name, got, content)
+		return nil, 0, fmt.Errorf("the ConfigMap %s has a payload of content %s, not %s: %w", first.Name, got, content, ErrDamaged)
 	}
 	return members, parts, nil
 }
@@ -95,7 +99,7 @@ func ValuesConfigMap(inst *api.Installation) (*corev1.ConfigMap, error) {
 func ReadSources(kept *corev1.ConfigMap) ([]api.ValuesReference, error) {
 	var sources []api.ValuesReference
 	if err := json.Unmarshal([]byte(kept.Data[sourcesKey]), &sources); err != nil {
-		return nil, fmt.Errorf("the ConfigMap %s does not say where its values come from: %w", kept.Name, err)
+		return nil, fmt.Errorf("the ConfigMap %s does not say where its values come from: %w", kept.Name, ErrDamaged)
 	}
 	return sources, nil
 }
@@ -103,7 +107,7 @@ func ReadSources(kept *corev1.ConfigMap) ([]api.ValuesReference, error) {
 // configMap of inst: immutable, and kept over a deletion that uninstalls.
 func configMap(inst *api.Installation, name string) *corev1.ConfigMap {
 	m := &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Namespace: inst.Namespace, Name: name, Labels: labels(inst), OwnerReferences: ownedBy(inst)},
+		ObjectMeta: metav1.ObjectMeta{Namespace: inst.Namespace, Name: name, Labels: labelsOf(inst), OwnerReferences: ownedBy(inst)},
 		Immutable:  ptr.To(true),
 	}
 	if inst.Spec.DeletionPolicy == api.UninstallOnDeletion {

@@ -6,8 +6,10 @@ import (
 	"context"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -161,25 +163,63 @@ func (r *Reconciler) observe(ctx context.Context, inst *api.Installation, upgrad
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	sight := Sight{Job: job, Now: r.Now()}
-	if job != nil {
-		if Resumable(job) {
-			if err := r.resume(ctx, job); err != nil {
-				return again(err)
-			}
-		}
-		pods := &corev1.PodList{}
-		if err := r.Client.List(ctx, pods, client.InNamespace(inst.Namespace), client.MatchingLabels{UIDLabel: string(inst.UID)}); err != nil {
-			return ctrl.Result{}, err
-		}
-		sight.Pods = pods.Items
+	sight, err := r.look(ctx, inst, job)
+	if err != nil {
+		return again(err)
 	}
 	seen, later := a.Observe(sight)
+	if seen.At().Reason == api.PodPendingReason {
+		if sight.Warning, err = r.warning(ctx, sight); err != nil {
+			return ctrl.Result{}, err
+		}
+		seen, later = a.Observe(sight)
+	}
 	result, err := r.conclude(ctx, inst, Outcome{Attempt: &seen, Upgrade: upgrade})
 	if result.RequeueAfter == 0 {
 		result.RequeueAfter = later
 	}
 	return result, err
+}
+
+// look sees the Job and its pods, and sets the Job going where it never was.
+func (r *Reconciler) look(ctx context.Context, inst *api.Installation, job *batchv1.Job) (Sight, error) {
+	sight := Sight{Job: job, Now: r.Now()}
+	if job == nil {
+		return sight, nil
+	}
+	if Resumable(job) {
+		if err := r.resume(ctx, job); err != nil {
+			return sight, err
+		}
+	}
+	pods := &corev1.PodList{}
+	err := r.Client.List(ctx, pods, client.InNamespace(inst.Namespace), client.MatchingLabels{UIDLabel: string(inst.UID)})
+	sight.Pods = pods.Items
+	return sight, err
+}
+
+// warning is the newest warning Event about the Job or its pods: why the cluster makes or
+// starts none.
+func (r *Reconciler) warning(ctx context.Context, sight Sight) (string, error) {
+	about := make([]types.UID, 0, 1+len(sight.Pods))
+	about = append(about, sight.Job.UID)
+	for i := range sight.Pods {
+		about = append(about, sight.Pods[i].UID)
+	}
+	var newest corev1.Event
+	for _, uid := range about {
+		list := &corev1.EventList{}
+		err := r.Live.List(ctx, list, client.InNamespace(sight.Job.Namespace), client.MatchingFields{"involvedObject.uid": string(uid), "type": corev1.EventTypeWarning})
+		if err != nil {
+			return "", err
+		}
+		for _, e := range list.Items {
+			if !e.LastTimestamp.Before(&newest.LastTimestamp) {
+				newest = e
+			}
+		}
+	}
+	return newest.Message, nil
 }
 
 // begin makes all that an attempt needs, its Job last and suspended, and records it. The

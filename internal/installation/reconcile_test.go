@@ -8,10 +8,12 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -255,14 +257,12 @@ func TestWhatCannotBeUninstalledIsLeftAndTold(t *testing.T) {
 		spoil func(w *world)
 		want  string
 	}{
-		"the payload is gone": {func(w *world) {
-			inst := w.get()
-			payload := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
-				Namespace: w.namespace, Name: installation.PayloadName(inst, extension.Digest(inst.Status.Installed.ContentDigest), 0),
-			}}
-			w.g.Expect(w.admin.Patch(context.Background(), payload, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`)))).To(Succeed())
-			w.g.Expect(w.admin.Delete(context.Background(), payload)).To(Succeed())
-		}, "because its payload is gone or damaged"},
+		"the payload is gone": {func(w *world) { w.removePayload() }, "because its payload is gone or damaged (read the payload: configmaps"},
+		"the payload is another": {func(w *world) {
+			other := w.removePayload()
+			other.Data["members"] += "\ntaskserv:evil:1.0.0@" + string(digest("e"))
+			w.g.Expect(w.admin.Create(context.Background(), other)).To(Succeed())
+		}, "because its payload is gone or damaged (the ConfigMap"},
 		"the account is gone": {func(w *world) {
 			w.change(func(i *api.Installation) { i.Spec.ServiceAccountName = "gone" })
 		}, "because its ServiceAccount gone is gone"},
@@ -287,6 +287,19 @@ func TestWhatCannotBeUninstalledIsLeftAndTold(t *testing.T) {
 			w.g.Expect(told).To(ContainElement(ContainSubstring("Warning LeftBehind what postgresql 16.4.0 installed is left behind, " + c.want)))
 		})
 	}
+}
+
+// removePayload deletes the first part by force, and returns what it was.
+func (w *world) removePayload() *corev1.ConfigMap {
+	inst := w.get()
+	key := client.ObjectKey{Namespace: w.namespace, Name: installation.PayloadName(inst, extension.Digest(inst.Status.Installed.ContentDigest), 0)}
+	payload := &corev1.ConfigMap{}
+	w.g.Expect(w.admin.Get(context.Background(), key, payload)).To(Succeed())
+	was := payload.DeepCopy()
+	was.UID, was.ResourceVersion = "", ""
+	w.g.Expect(w.admin.Patch(context.Background(), payload, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`)))).To(Succeed())
+	w.g.Expect(w.admin.Delete(context.Background(), payload)).To(Succeed())
+	return was
 }
 
 // The finalizer follows deletionPolicy, on the payload too.
@@ -389,4 +402,26 @@ func TestOnlySoManyRunAtOnce(t *testing.T) {
 	others[0].Status.Steps[0].State = api.StepSucceeded
 	g.Expect(w.admin.Status().Update(t.Context(), others[0])).To(Succeed())
 	w.until(w.ready)
+}
+
+func TestWhyThereIsNoPodIsToldInTheClustersWords(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(g)
+	least := corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Mi")}
+	limits := &corev1.LimitRange{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "small"},
+		Spec:       corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{{Type: corev1.LimitTypeContainer, Max: least}}},
+	}
+	g.Expect(w.admin.Create(t.Context(), limits)).To(Succeed())
+	w.install()
+	w.ahead = time.Minute
+	w.until(func() bool {
+		inst := w.get()
+		return readyIs(inst, metav1.ConditionFalse, api.PodPendingReason) &&
+			strings.Contains(condition(inst, api.ReadyCondition).Message, "maximum memory usage per Container is 1Mi, but limit is 512Mi")
+	})
+	g.Expect(w.get().Status.Step).To(Equal("Configure/Waiting"))
+	g.Expect(w.admin.Delete(t.Context(), limits)).To(Succeed())
+	w.until(w.ready)
+	g.Expect(w.jobs).To(HaveLen(1))
 }

@@ -9,9 +9,12 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -28,10 +31,22 @@ import (
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=configmaps,verbs=get;list;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=namespaces;serviceaccounts,verbs=get
+// +kubebuilder:rbac:groups="",resources=events,verbs=list
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // extensionField indexes Installations by the Extension whose hooks they run.
 const extensionField = "spec.extensionRef.name"
+
+// Informers are what the manager's cache holds of Jobs and pods: those of Installations
+// alone.
+func Informers() (map[client.Object]cache.ByObject, error) {
+	ours, err := labels.NewRequirement(UIDLabel, selection.Exists, nil)
+	if err != nil {
+		return nil, err
+	}
+	only := cache.ByObject{Label: labels.NewSelector().Add(*ours)}
+	return map[client.Object]cache.ByObject{&batchv1.Job{}: only, &corev1.Pod{}: only}, nil
+}
 
 // Setup adds the Reconciler to mgr, with workers reconciles at a time.
 func (r *Reconciler) Setup(ctx context.Context, mgr ctrl.Manager, workers int) error {
