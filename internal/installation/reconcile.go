@@ -241,7 +241,7 @@ func (r *Reconciler) begin(ctx context.Context, inst *api.Installation, run Run,
 	}
 	p, parts, err := r.plan(ctx, inst, run, offered)
 	if err != nil {
-		return r.conclude(ctx, inst, Outcome{Fault: faultOf(err), Attempt: Recorded(inst)})
+		return r.unplanned(ctx, inst, err)
 	}
 	if inst, err = r.hold(ctx, inst); err != nil {
 		return again(err)
@@ -250,6 +250,19 @@ func (r *Reconciler) begin(ctx context.Context, inst *api.Installation, run Run,
 		return r.refused(ctx, inst, err)
 	}
 	return r.record(ctx, inst, p, run.Token)
+}
+
+// unplanned tells why there is no plan. What may pass is tried again.
+func (r *Reconciler) unplanned(ctx context.Context, inst *api.Installation, err error) (ctrl.Result, error) {
+	fault := faultOf(err)
+	if _, gone := goneOr(err, ""); gone == nil {
+		fault = &Fault{api.PayloadRefusedReason, "the payload of the approved plan is gone or damaged; ask for another plan by a new value of the annotation " + api.RetryAnnotation}
+	}
+	result, concluded := r.conclude(ctx, inst, Outcome{Fault: fault, Attempt: Recorded(inst)})
+	if concluded != nil || fault.Class() == extension.Terminal {
+		return result, concluded
+	}
+	return result, err
 }
 
 // record makes the Job and writes its uid into the status.

@@ -104,6 +104,21 @@ func TestAnApprovedPlanIsInstalledAsItWasMade(t *testing.T) {
 	g.Expect(w.jobs).To(HaveLen(2))
 }
 
+func TestAnApprovedPlanWhoseBytesAreGoneNeedsARetry(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(g)
+	w.install(func(i *api.Installation) { i.Spec.Mode = api.PlanMode })
+	planned := func() bool { return readyIs(w.get(), metav1.ConditionFalse, api.AwaitingApprovalReason) }
+	w.until(planned)
+	w.removePayload()
+	w.change(approved)
+	w.until(func() bool { return readyIs(w.get(), metav1.ConditionFalse, api.PayloadRefusedReason) })
+	g.Expect(condition(w.get(), api.StalledCondition)).NotTo(BeNil())
+	w.change(retry)
+	w.until(w.ready) // the Extension still has them, so it is the plan that was approved
+	g.Expect(w.jobs).To(HaveLen(2))
+}
+
 func TestAnUpgradeWaitsForARetry(t *testing.T) {
 	g := NewWithT(t)
 	w := newWorld(g)
@@ -292,7 +307,7 @@ func TestWhatCannotBeUninstalledIsLeftAndTold(t *testing.T) {
 // removePayload deletes the first part by force, and returns what it was.
 func (w *world) removePayload() *corev1.ConfigMap {
 	inst := w.get()
-	key := client.ObjectKey{Namespace: w.namespace, Name: installation.PayloadName(inst, extension.Digest(inst.Status.Installed.ContentDigest), 0)}
+	key := client.ObjectKey{Namespace: w.namespace, Name: installation.PayloadName(inst, extension.Digest(inst.Status.Plan.ContentDigest), 0)}
 	payload := &corev1.ConfigMap{}
 	w.g.Expect(w.admin.Get(context.Background(), key, payload)).To(Succeed())
 	was := payload.DeepCopy()
