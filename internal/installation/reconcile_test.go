@@ -72,6 +72,7 @@ func TestTheWalkOfKills(t *testing.T) {
 	g := NewWithT(t)
 	whole := newWorld(g)
 	whole.life()
+	g.Expect(whole.writes).To(BeNumerically(">=", 15))
 	for write := 1; write <= whole.writes; write++ {
 		for _, done := range []bool{false, true} {
 			t.Run(fmt.Sprintf("write %d, done %t", write, done), func(t *testing.T) {
@@ -84,7 +85,8 @@ func TestTheWalkOfKills(t *testing.T) {
 					return strike
 				}
 				w.life()
-				w.g.Expect(killed).To(BeTrue())
+				// A life whose transitions are seen together has fewer writes.
+				w.g.Expect(killed || w.writes < write).To(BeTrue())
 				w.g.Expect(w.jobsWithFinalizer()).To(BeEmpty())
 			})
 		}
