@@ -99,6 +99,7 @@ var rooms = map[string]allowed{
 			"github.com/spf13/pflag", "k8s.io/apimachinery/pkg/util/validation", "k8s.io/component-base/cli/flag",
 		},
 	},
+	"internal/payload":      {rooms: []string{"internal/extension", "internal/store"}},
 	"internal/architecture": {},
 
 	// The only place that knows them all.
