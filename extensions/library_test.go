@@ -40,8 +40,8 @@ type manifest struct {
 // shipped are the keys that must be there; the versions of kubernetes and postgresql that docs and samples name among them.
 var shipped = []string{
 	"cluster:buildkit:1.0.0", "cluster:cicd:1.0.0",
-	"provider:aws:2.0.0", "provider:local:1.0.0", "provider:upcloud:1.0.0",
-	"taskserv:containerd:2.1.4", "taskserv:etcd:3.5.21",
+	"provider:aws:2.0.0", "provider:kube:1.0.0", "provider:local:1.0.0", "provider:upcloud:1.0.0",
+	"taskserv:containerd:2.1.4", "taskserv:etcd:3.5.21", "taskserv:hello:1.0.0",
 	"taskserv:kubernetes:1.27.16", "taskserv:kubernetes:1.28.0", "taskserv:kubernetes:1.29.14",
 	"taskserv:postgresql:16.4.0", "taskserv:postgresql:17.2.0",
 }
@@ -69,6 +69,15 @@ func members(t *testing.T) []member {
 	g.Expect(err).NotTo(HaveOccurred())
 	return found
 }
+
+// configurable are the members that have a configure hook: all but what the hooks of others are made with.
+func configurable(t *testing.T) []member {
+	t.Helper()
+	return slices.DeleteFunc(members(t), func(one member) bool { return one.Dir == kubeDir })
+}
+
+// kubeDir is the extension through which hooks reach the Kubernetes API.
+const kubeDir = "providers/kube"
 
 func TestLibraryHoldsWhatIsShipped(t *testing.T) {
 	var keys []string
@@ -135,12 +144,12 @@ func TestCopiesOfSharedCodeAreEqual(t *testing.T) {
 	g.Expect(first).To(HaveKey("check.nu"))
 }
 
-// A hook that makes configuration is a function of its values alone.
+// A hook that makes configuration is a function of its values alone, and there is one way to the Kubernetes API.
 func TestModulesReachNothingOutside(t *testing.T) {
 	g := NewWithT(t)
 	outside := regexp.MustCompile(`(?m)(?:^|[|({;=])\s*(?:open|save|ls|rm|cp|mv|http|date|random|sys|input|exec|run-external|job|load-env|source|export-env)\b[^:]|\$env\b|\$nu\b|(?:^|\s)\^`)
 	g.Expect(outside.FindString("    let x = open file")).NotTo(BeEmpty())
-	for _, one := range members(t) {
+	for _, one := range configurable(t) {
 		files, err := filepath.Glob(filepath.Join(one.Dir, "*.nu"))
 		g.Expect(err).NotTo(HaveOccurred())
 		for _, file := range files {
@@ -149,6 +158,27 @@ func TestModulesReachNothingOutside(t *testing.T) {
 			g.Expect(outside.FindString(string(text))).To(BeEmpty(), file)
 		}
 	}
+}
+
+// TLS is verified, always, by whatever of this tree is written in Nushell.
+func TestNothingIsInsecure(t *testing.T) {
+	g := NewWithT(t)
+	insecure := regexp.MustCompile(`--insecure|\bhttp\b.*\s-[a-z]*k\b`)
+	g.Expect(insecure.FindString("http get -fk $url")).NotTo(BeEmpty())
+	looked := 0
+	for _, folder := range []string{".", "../nushell"} {
+		err := fs.WalkDir(os.DirFS(folder), ".", func(at string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || path.Ext(at) == ".go" {
+				return err
+			}
+			text, err := os.ReadFile(filepath.Join(folder, at))
+			g.Expect(insecure.FindString(string(text))).To(BeEmpty(), at)
+			looked++
+			return err
+		})
+		g.Expect(err).NotTo(HaveOccurred())
+	}
+	g.Expect(looked).To(BeNumerically(">", 30))
 }
 
 const inspectProgram = `def __check [v: any] { w configure $v }
@@ -218,15 +248,35 @@ func TestHooksHaveTheContractsSignature(t *testing.T) {
 			g := NewWithT(t)
 			module := inspect(t, one.Dir)
 			g.Expect(module.Env).To(BeFalse(), "has an export-env")
-			hooks := slices.DeleteFunc(module.Commands, func(c command) bool { return !slices.Contains(hookNames, c.Name) })
-			g.Expect(hooks).To(HaveLen(1), "only configure does something true so far")
-			hook := hooks[0]
-			g.Expect(hook.Name).To(Equal("configure"))
-			g.Expect(hook.Description).NotTo(BeEmpty())
-			g.Expect(hook.Shapes).To(HaveLen(3))
-			g.Expect(hook.Shapes[0]).To(Equal("input  nothing"))
-			g.Expect(hook.Shapes[1]).To(MatchRegexp(`^positional values record(<.*>)?$`))
-			g.Expect(hook.Shapes[2]).To(Equal("output  record<files: record, objects: list<any>>"))
+			var names []string
+			for _, hook := range module.Commands {
+				if !slices.Contains(hookNames, hook.Name) {
+					continue
+				}
+				names = append(names, hook.Name)
+				takes, gives := `^positional ctx record$`, "output  record<message: string>"
+				if hook.Name == "configure" {
+					takes, gives = `^positional values record(<.*>)?$`, "output  record<files: record, objects: list<any>>"
+				}
+				g.Expect(hook.Description).NotTo(BeEmpty())
+				g.Expect(hook.Shapes).To(HaveLen(3))
+				g.Expect(hook.Shapes[0]).To(Equal("input  nothing"))
+				g.Expect(hook.Shapes[1]).To(MatchRegexp(takes))
+				g.Expect(hook.Shapes[2]).To(Equal(gives))
+			}
+			g.Expect(names).To(ConsistOf(hooksOf(one.Dir)), "a hook is there only where it does something true")
 		})
+	}
+}
+
+// hooksOf are the hooks that an extension has.
+func hooksOf(dir string) []string {
+	switch dir {
+	case kubeDir:
+		return nil
+	case "taskservs/hello":
+		return hookNames
+	default:
+		return []string{"configure"}
 	}
 }

@@ -52,6 +52,7 @@ var full = map[string]values{
 	"taskservs/postgresql/17.2.0": postgresqlFull.with(values{
 		"transaction_timeout_ms": 60000, "incremental_backup": true, "allow_alter_system": true,
 	}),
+	"taskservs/hello": {"greeting": "Good morning.", "replicas": 3, "patience_s": 30},
 	"clusters/buildkit": {
 		"name": "builder", "root": "/data/buildkit", "addresses": []string{"tcp://0.0.0.0:1234", "unix:///run/b.sock"},
 		"tls_cert": "/certs/tls.crt", "tls_key": "/certs/tls.key", "tls_ca": "/certs/ca.crt", "containerd_socket": "/run/c8d.sock",
@@ -68,7 +69,7 @@ var full = map[string]values{
 }
 
 // freeText are the options that take any line of text; their own tests show that it is escaped.
-var freeText = map[string]bool{"archive_command": true, "log_line_prefix": true}
+var freeText = map[string]bool{"archive_command": true, "log_line_prefix": true, "greeting": true}
 
 // option is a row of the table of values in an extension's README.
 type option struct {
@@ -110,7 +111,7 @@ func least(t *testing.T, dir string) values {
 }
 
 func TestEveryOptionIsDocumentedWithItsDefault(t *testing.T) {
-	for _, one := range members(t) {
+	for _, one := range configurable(t) {
 		t.Run(one.Dir, func(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)
@@ -136,7 +137,7 @@ func TestEveryOptionIsDocumentedWithItsDefault(t *testing.T) {
 }
 
 func TestFullValuesSetEveryOption(t *testing.T) {
-	for _, one := range members(t) {
+	for _, one := range configurable(t) {
 		g := NewWithT(t)
 		set := full[one.Dir]
 		got := configured(t, one.Dir, set)
@@ -156,7 +157,7 @@ func TestFullValuesSetEveryOption(t *testing.T) {
 }
 
 func TestWrongTypesAreRefused(t *testing.T) {
-	for _, one := range members(t) {
+	for _, one := range configurable(t) {
 		t.Run(one.Dir, func(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)
@@ -182,7 +183,7 @@ func TestWrongTypesAreRefused(t *testing.T) {
 }
 
 func TestMissingRequiredValuesAreRefused(t *testing.T) {
-	for _, one := range members(t) {
+	for _, one := range configurable(t) {
 		g := NewWithT(t)
 		var sets []values
 		for missing := range least(t, one.Dir) {
@@ -206,7 +207,7 @@ var hostile = []string{
 }
 
 func TestHostileTextsAreRefused(t *testing.T) {
-	for _, one := range members(t) {
+	for _, one := range configurable(t) {
 		t.Run(one.Dir, func(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)
@@ -246,7 +247,7 @@ func TestReadmeExamples(t *testing.T) {
 	dense := func(text string) string {
 		return strings.ReplaceAll(strings.Join(strings.Fields(text), ""), ",]", "]")
 	}
-	for _, one := range members(t) {
+	for _, one := range configurable(t) {
 		g := NewWithT(t)
 		text, err := os.ReadFile(filepath.Join(one.Dir, "README.md"))
 		g.Expect(err).NotTo(HaveOccurred())
