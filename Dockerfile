@@ -10,7 +10,8 @@ COPY api api
 COPY cmd cmd
 COPY internal internal
 RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /out/manager ./cmd/manager \
- && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o /out/extension-sandbox ./cmd/extension-sandbox
+ && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o /out/extension-sandbox ./cmd/extension-sandbox \
+ && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o /out/extension-runner ./cmd/extension-runner
 
 # Nushell, the official static build, pinned by its hash. Only amd64 has a pinned package: hack/internal/asset/nushell.go.
 FROM node:22-slim AS nushell
@@ -28,11 +29,11 @@ RUN npm pack --silent "@nushell/linux-x64@${NUSHELL_VERSION}" \
 # Nothing but what runs: no shell, no package manager.
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
-COPY --from=build /out/manager /out/extension-sandbox /usr/local/bin/
+COPY --from=build /out/manager /out/extension-runner /out/extension-sandbox /usr/local/bin/
 COPY --from=nushell /nushell/nu /usr/local/bin/nu
 COPY nushell /usr/share/extension-operator/nushell
 COPY extensions /usr/share/extension-operator/extensions
 COPY internal/config/config.defaults.toml /usr/share/extension-operator/config.defaults.toml
 USER 65532:65532
-# Where things lie here is what the manager's settings default to.
+# Where things lie here is what the settings of the manager and the flags of extension-runner default to.
 ENTRYPOINT ["/usr/local/bin/manager"]

@@ -103,9 +103,10 @@ assets: ## Fetch or build Nushell and the control plane; print the exports for a
 ##@ Build
 
 .PHONY: build
-build: ## Build bin/manager and bin/extension-sandbox, static
+build: ## Build bin/manager, bin/extension-sandbox and bin/extension-runner, static
 	CGO_ENABLED=0 go build -ldflags '-s -w -X main.version=$(VERSION)' -o bin/manager ./cmd/manager
 	CGO_ENABLED=0 go build -ldflags '-s -w' -o bin/extension-sandbox ./cmd/extension-sandbox
+	CGO_ENABLED=0 go build -ldflags '-s -w' -o bin/extension-runner ./cmd/extension-runner
 
 .PHONY: install-yaml
 install-yaml: ## Write dist/install.yaml: one file for kubectl apply

@@ -100,6 +100,7 @@ var rooms = map[string]allowed{
 		},
 	},
 	"internal/payload":      {rooms: []string{"internal/extension", "internal/store"}},
+	"internal/step":         {rooms: []string{"internal/extension"}},
 	"internal/architecture": {},
 
 	// The only place that knows them all.
@@ -113,6 +114,10 @@ var rooms = map[string]allowed{
 			"github.com/go-logr/logr", "github.com/spf13/cobra", "go.uber.org/zap", "k8s.io/api", "k8s.io/apimachinery",
 			"k8s.io/client-go", "k8s.io/component-base", "k8s.io/klog/v2", "sigs.k8s.io/controller-runtime",
 		},
+	},
+	"cmd/extension-runner": {
+		rooms:  []string{"internal/extension", "internal/payload", "internal/sandbox", "internal/step"},
+		others: []string{"sigs.k8s.io/yaml"},
 	},
 	"cmd/extension-sandbox": {others: []string{"golang.org/x/net/bpf", "golang.org/x/sys"}},
 
