@@ -3,6 +3,11 @@
 package extensions_test
 
 import (
+	"bufio"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,6 +28,32 @@ func TestHello(t *testing.T) {
 
 	other := configured(t, "taskservs/hello", values{"greeting": "Good evening."})
 	g.Expect(object[appsv1.Deployment](t, other, "Deployment").Spec.Template.Annotations).NotTo(Equal(deployment.Spec.Template.Annotations))
+}
+
+// What the pods run says the greeting, and goes on running.
+func TestHellosPods(t *testing.T) {
+	g := NewWithT(t)
+	container := object[appsv1.Deployment](t, configured(t, "taskservs/hello", values{}), "Deployment").Spec.Template.Spec.Containers[0]
+	folder := t.TempDir()
+	g.Expect(os.WriteFile(filepath.Join(folder, "greeting.txt"), []byte("Hello!\n"), 0o600)).To(Succeed())
+	mounted := container.VolumeMounts[0].MountPath
+	g.Expect(container.Command[len(container.Command)-1]).To(ContainSubstring(mounted + "/greeting.txt"))
+	args := slices.Clone(container.Command[1:])
+	args[len(args)-1] = strings.ReplaceAll(args[len(args)-1], mounted, folder)
+
+	cmd := exec.CommandContext(t.Context(), os.Getenv("NUSHELL_PATH"), args...)
+	cmd.Env = []string{"HOME=/"}
+	out, err := cmd.StdoutPipe()
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(cmd.Start()).To(Succeed())
+	said, err := bufio.NewReader(out).ReadString('\n')
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(said).To(Equal("Hello!\n"))
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	g.Consistently(ended, "1s").ShouldNot(Receive())
+	g.Expect(cmd.Process.Kill()).To(Succeed())
+	g.Eventually(ended).Should(Receive())
 }
 
 // A greeting is only ever data.

@@ -52,7 +52,7 @@ func stopCluster() error {
 	return cluster.Stop()
 }
 
-// tenant is a namespace, with whoever may do all.
+// tenant is a namespace of restricted pods, with whoever may do all.
 type tenant struct {
 	t         *testing.T
 	namespace string
@@ -65,7 +65,9 @@ func newTenant(t *testing.T) tenant {
 	g.Expect(startCluster()).To(Succeed())
 	admin, err := kubernetes.NewForConfig(cluster.Config)
 	g.Expect(err).NotTo(HaveOccurred())
-	made, err := admin.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "hello-"}}, metav1.CreateOptions{})
+	restricted := map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "hello-", Labels: restricted}}
+	made, err := admin.CoreV1().Namespaces().Create(t.Context(), namespace, metav1.CreateOptions{})
 	g.Expect(err).NotTo(HaveOccurred())
 	return tenant{t, made.Name, admin}
 }

@@ -96,6 +96,7 @@ func expectFailure(t *testing.T, e ended, code string, says ...string) {
 
 // The whole life of one Installation of hello, with no more rights than its sample gives.
 func TestHelloIsInstalled(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	n := newTenant(t)
 	p := n.installer("{greeting: Good day., replicas: 2, patience_s: 3}")
@@ -145,8 +146,26 @@ func TestHelloIsInstalled(t *testing.T) {
 	expectSuccess(t, p.run(step.Uninstall), "Deployment absent, ConfigMap absent")
 }
 
+// Its pods are of what the image has, and may run where pods are restricted.
+func TestHellosPodsMayRun(t *testing.T) {
+	g := NewWithT(t)
+	n := newTenant(t)
+	p := n.installer("")
+	g.Expect(p.run(step.Install).State).To(Equal(step.Succeeded))
+	template := n.deployment().Spec.Template
+	g.Expect(template.Spec.Containers[0].Command[0]).To(Equal(step.Defaults().Nushell))
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "web", Labels: template.Labels}, Spec: template.Spec}
+	dry := metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
+	_, err := n.admin.CoreV1().Pods(n.namespace).Create(t.Context(), pod, dry)
+	g.Expect(err).NotTo(HaveOccurred())
+	pod.Spec.SecurityContext.RunAsNonRoot = nil
+	_, err = n.admin.CoreV1().Pods(n.namespace).Create(t.Context(), pod, dry)
+	g.Expect(err).To(MatchError(ContainSubstring("violates PodSecurity")), "it is looked at")
+}
+
 // verify waits: the rollout ends while it looks.
 func TestVerifyWaits(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	n := newTenant(t)
 	p := n.installer("patience_s: 60")
@@ -278,6 +297,7 @@ func TestWithoutAServiceAccount(t *testing.T) {
 
 // Whoever is not of the cluster's authority is not told the token.
 func TestTLSIsVerified(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	n := newTenant(t)
 	p := n.installer("")
@@ -299,6 +319,7 @@ func TestTLSIsVerified(t *testing.T) {
 
 // An API server that restarts does not fail a look; one that stays away does.
 func TestAnAPIServerThatIsAway(t *testing.T) {
+	t.Parallel()
 	g := NewWithT(t)
 	n := newTenant(t)
 	p := n.installer("")

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"provisioning.dev/extension-operator/internal/sandbox"
 	"provisioning.dev/extension-operator/internal/step"
@@ -20,6 +21,8 @@ const (
 	programFile = "run.nu"
 	// protocol is the version of the answer that is read here.
 	protocol = 1
+	// noMemory begins what nu says before it aborts for want of memory.
+	noMemory = "memory allocation of "
 )
 
 // outcome is what came of a hook: its result, or that there is none.
@@ -122,6 +125,8 @@ func (r *runner) show(texts ...[]byte) {
 func (r *runner) unanswered(result sandbox.Result) *failure {
 	var f *failure
 	switch {
+	case result.Signal == syscall.SIGABRT && result.Report.Has(sandbox.LayerRlimits) && bytes.HasPrefix(result.Stderr, []byte(noMemory)):
+		return failed(step.LimitExceeded, "%s reached the limit of memory (%d MiB) and was ended", r.order.Step, sandbox.DefaultLimits().AddressSpace>>20)
 	case result.Signal != 0:
 		f = failed(step.HookFailed, "%s was ended by a signal (%s), as by too little memory or code nested too deeply", r.order.Step, result.Signal)
 	case result.ExitCode == 0:

@@ -50,7 +50,7 @@ func TestMain(m *testing.M) {
 
 // pod is what the containers of one Job have: the order of each step, and the folders of the volumes.
 type pod struct {
-	t     *testing.T
+	t     testing.TB
 	order step.Order
 	// environ is added to the environment of the containers.
 	environ []string
@@ -60,7 +60,7 @@ type pod struct {
 }
 
 // newPod is a pod for an extension of one module.
-func newPod(t *testing.T, module string) *pod {
+func newPod(t testing.TB, module string) *pod {
 	t.Helper()
 	return newPodOf(t, map[string]fs.FS{"taskserv:hello:1.0.0": fstest.MapFS{
 		"manifest.toml": {Data: []byte("manifest = 1\n")}, "mod.nu": {Data: []byte(module)},
@@ -68,7 +68,7 @@ func newPod(t *testing.T, module string) *pod {
 }
 
 // newPodOf is a pod for a plan of these folders by their keys, in this order.
-func newPodOf(t *testing.T, folders map[string]fs.FS, keys ...string) *pod {
+func newPodOf(t testing.TB, folders map[string]fs.FS, keys ...string) *pod {
 	t.Helper()
 	volumes := t.TempDir()
 	if err := os.Chmod(volumes, 0o755); err != nil {
@@ -104,7 +104,7 @@ func newPodOf(t *testing.T, folders map[string]fs.FS, keys ...string) *pod {
 	return p
 }
 
-func canonical(t *testing.T, folder fs.FS) extension.Digest {
+func canonical(t testing.TB, folder fs.FS) extension.Digest {
 	t.Helper()
 	var packed bytes.Buffer
 	if err := store.CanonicalTar(&packed, folder); err != nil {

@@ -119,7 +119,7 @@ func (r *runner) act(ctx context.Context) (step.Report, error) {
 		Version: r.root().Key.Version, Config: config,
 	})
 	if err != nil {
-		return step.Report{}, failed(step.ConfigRefused, "the configuration is not JSON: %s", err)
+		return step.Report{}, failed(step.ConfigRefused, "%s is not JSON; configure must run again", configFile)
 	}
 	outcome, err := r.call(ctx, argument)
 	if err != nil {

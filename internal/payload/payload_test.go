@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"testing"
 	"testing/fstest"
 
@@ -135,7 +136,7 @@ func TestEveryPlanRoundTrips(t *testing.T) {
 			t.Fatalf("another time it is something else: %v", err)
 		}
 		tried++
-		stage := filepath.Join(scratch, fmt.Sprint(tried))
+		stage := filepath.Join(scratch, strconv.Itoa(tried))
 		if err := os.Mkdir(stage, 0o755); err != nil {
 			t.Fatalf("%v", err)
 		}
