@@ -244,7 +244,7 @@ sandbox = ["off"]
 [orchestrator.extensions]
 libraries = "/srv"
 cache_size = 1979-05-27
-[orchestrator.extensions.library_interval]
+[limits.load_cpu]
 [audit]
 log_max_size = true
 `, []string{
@@ -258,7 +258,7 @@ log_max_size = true
 			`config.toml:6: loading.sandbox is a list of strings, not a string such as "text"`,
 			`config.toml:8: orchestrator.extensions.libraries is a string, not a list of strings such as ["one", "two"]`,
 			`config.toml:9: orchestrator.extensions.cache_size is a date or time, not a whole number such as 4`,
-			`config.toml:10: orchestrator.extensions.library_interval is a table, not a duration such as "30s"`,
+			`config.toml:10: limits.load_cpu is a table, not a duration such as "30s"`,
 			`config.toml:12: audit.log_max_size is a boolean, not a whole number such as 4`,
 		}},
 		"a list of other things": {"[orchestrator.extensions]\nlibraries = [\"/a\", 1]\n",
