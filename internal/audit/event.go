@@ -135,6 +135,6 @@ func conclude(e *auditv1.Event, fault *extension.Fault) {
 	notes(e.Annotations).set("outcome", string(fault.Code))
 	e.ResponseStatus = &metav1.Status{
 		Status: metav1.StatusFailure, Code: int32(fault.HTTPStatus()), Reason: metav1.StatusReason(fault.Code),
-		Message: clip(fault.Message, maxText),
+		Message: extension.Clip(fault.Message, maxText),
 	}
 }

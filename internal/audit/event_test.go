@@ -172,7 +172,7 @@ func TestWhatOthersWroteIsBoundedAndOnOneLine(t *testing.T) {
 	for _, line := range written {
 		e := decode(t, line)
 		g.Expect(len(line)).To(BeNumerically("<", 64<<10))
-		g.Expect(len(clip(r.Fault.Message, maxText))).To(BeNumerically("<=", 1024))
+		g.Expect(len(extension.Clip(r.Fault.Message, maxText))).To(BeNumerically("<=", 1024))
 		g.Expect(e.ResponseStatus.Message).To(HaveSuffix("…"))
 	}
 	var argv []string

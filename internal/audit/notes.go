@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
 	"provisioning.dev/extension-operator/internal/extension"
@@ -26,7 +25,7 @@ type notes map[string]string
 // set leaves out what is not known.
 func (n notes) set(name, value string) {
 	if value != "" {
-		n[api.GroupVersion.Group+"/"+name] = clip(value, maxText)
+		n[api.GroupVersion.Group+"/"+name] = extension.Clip(value, maxText)
 	}
 }
 
@@ -60,7 +59,7 @@ func (n notes) process(c extension.Checked) {
 func arguments(argv []string) string {
 	short := make([]string, 0, min(len(argv), maxArguments))
 	for _, argument := range argv[:cap(short)] {
-		short = append(short, clip(argument, maxArgument))
+		short = append(short, extension.Clip(argument, maxArgument))
 	}
 	var text strings.Builder
 	encoder := json.NewEncoder(&text)
@@ -69,17 +68,4 @@ func arguments(argv []string) string {
 		return "" // strings are always encoded
 	}
 	return strings.TrimSuffix(text.String(), "\n")
-}
-
-// clip cuts s to at most limit bytes, at a character's border.
-func clip(s string, limit int) string {
-	const ellipsis = "…"
-	if len(s) <= limit {
-		return s
-	}
-	end := limit - len(ellipsis)
-	for end > 0 && !utf8.RuneStart(s[end]) {
-		end--
-	}
-	return s[:end] + ellipsis
 }

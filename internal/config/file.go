@@ -16,6 +16,8 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
+
+	"provisioning.dev/extension-operator/internal/extension"
 )
 
 const (
@@ -92,7 +94,7 @@ func parse(data []byte) ([]entry, *wrongLine) {
 		if errors.As(err, &syntax) {
 			wrong.line, _ = syntax.Position()
 		}
-		wrong.text = clip(strings.TrimPrefix(wrong.text, "toml: "), maxSyntax)
+		wrong.text = extension.Clip(strings.TrimPrefix(wrong.text, "toml: "), maxSyntax)
 		return nil, wrong
 	}
 	r := &reader{data: data, line: 1, values: values}
@@ -228,22 +230,9 @@ var bare = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 // spelled is a name as it stands in a key: in quotes where it needs them, and not to its end
 // where it is long.
 func spelled(name string) string {
-	name = clip(name, maxName)
+	name = extension.Clip(name, maxName)
 	if bare.MatchString(name) {
 		return name
 	}
 	return strconv.Quote(name)
-}
-
-// clip cuts a text to a size in bytes and marks it, at a character's border.
-func clip(text string, size int) string {
-	const ellipsis = "…"
-	if len(text) <= size {
-		return text
-	}
-	end := size - len(ellipsis)
-	for end > 0 && !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end] + ellipsis
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"provisioning.dev/extension-operator/internal/extension"
 )
 
 // maxText bounds a text that others were put into, in bytes: that of a path.
@@ -105,7 +107,7 @@ func (i *interpolation) expand(row *setting, text string, chain []*setting) (ful
 
 // refuses says why nothing can stand for {{key}}; empty when something can.
 func (i *interpolation) refuses(key string, target *setting, closed bool) string {
-	key = clip(key, maxKey)
+	key = extension.Clip(key, maxKey)
 	switch {
 	case !closed:
 		return "a {{ has no }} after it; write {{section.name}}"

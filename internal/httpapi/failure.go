@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -189,14 +188,5 @@ func (f *Failure) write(w http.ResponseWriter) {
 
 // clip bounds a text that others wrote, at a character's border.
 func clip(text string) string {
-	const ellipsis = "…"
-	text = strings.ToValidUTF8(text, "\uFFFD")
-	if len(text) <= maxText {
-		return text
-	}
-	end := maxText - len(ellipsis)
-	for !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end] + ellipsis
+	return extension.Clip(strings.ToValidUTF8(text, "\uFFFD"), maxText)
 }

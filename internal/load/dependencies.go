@@ -4,7 +4,6 @@ package load
 
 import (
 	"strings"
-	"unicode/utf8"
 
 	"provisioning.dev/extension-operator/internal/extension"
 )
@@ -108,7 +107,7 @@ func failed(tasks []*task) error {
 		return nil
 	}
 	f := *faults[0]
-	f.Message = "a dependency failed: " + clip(f.Message, maxReason)
+	f.Message = "a dependency failed: " + extension.Clip(f.Message, maxReason)
 	if len(keys) > 1 {
 		names := make([]string, 0, len(keys))
 		for _, key := range keys[1:] {
@@ -118,20 +117,7 @@ func failed(tasks []*task) error {
 	}
 	f.Dependencies = make(map[extension.Key]string, len(keys))
 	for i, key := range keys {
-		f.Dependencies[key] = clip(faults[i].Message, maxReason)
+		f.Dependencies[key] = extension.Clip(faults[i].Message, maxReason)
 	}
 	return &f
-}
-
-// clip cuts s to at most limit bytes, at a character's border.
-func clip(s string, limit int) string {
-	const ellipsis = "…"
-	if len(s) <= limit {
-		return s
-	}
-	end := limit - len(ellipsis)
-	for !utf8.RuneStart(s[end]) {
-		end--
-	}
-	return s[:end] + ellipsis
 }

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"provisioning.dev/extension-operator/internal/extension"
 )
 
 const (
@@ -62,17 +64,7 @@ func clip(s string, limit int) string {
 		}
 		return r
 	}, strings.ToValidUTF8(s, "?"))
-	if len(s) <= limit {
-		return s
-	}
-	end := 0
-	for i := range s {
-		if i > limit-len("…") {
-			break
-		}
-		end = i
-	}
-	return s[:end] + "…"
+	return extension.Clip(s, limit)
 }
 
 // quoted shows a piece of untrusted text.

@@ -105,9 +105,5 @@ func clip(s string, limit int) string {
 		}
 		return r
 	}, strings.ToValidUTF8(s, "?"))
-	if len(s) <= limit {
-		return s
-	}
-	const mark = "…"
-	return strings.ToValidUTF8(s[:max(0, limit-len(mark))], "") + mark
+	return extension.Clip(s, limit)
 }
