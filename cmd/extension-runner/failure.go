@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 
 	"provisioning.dev/extension-operator/internal/payload"
 	"provisioning.dev/extension-operator/internal/sandbox"
@@ -42,16 +41,6 @@ func asFailure(err error) *failure {
 	default:
 		return failed(step.RunnerFailed, "%s; look at the volumes of the pod", err)
 	}
-}
-
-// codeForm is what a code may be: a word, not a sentence.
-var codeForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$`)
-
-func declared(code string) string {
-	if !codeForm.MatchString(code) {
-		return ""
-	}
-	return code
 }
 
 // processFailure is of a process that could not be started, or had to be ended.

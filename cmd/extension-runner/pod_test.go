@@ -183,7 +183,7 @@ func (p *pod) ended(cmd *exec.Cmd, log *bytes.Buffer) ended {
 	if err != nil {
 		p.t.Fatalf("%v; log: %s", err, log)
 	}
-	report, err := step.Decode(text)
+	report, err := step.Decode(text, step.Step(cmd.Args[1]))
 	if err != nil {
 		p.t.Fatalf("%v: %s", err, text)
 	}

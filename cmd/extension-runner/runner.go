@@ -38,7 +38,9 @@ func (r *runner) run(ctx context.Context) step.Report {
 	if err != nil {
 		f := asFailure(err)
 		report = step.NewReport(r.order.Step, f.reason, r.told(f.message, f.said))
-		report.Code = declared(f.code)
+		if step.ValidCode(f.code) {
+			report.Code = f.code
+		}
 	}
 	if err := r.clear(); err != nil {
 		_, _ = fmt.Fprintf(r.log, "what the step made cannot be removed: %s\n", err)

@@ -60,7 +60,7 @@ func assemble(ctx context.Context, mgr ctrl.Manager, s config.Settings) (*parts,
 	if err := p.addAudit(mgr, s); err != nil {
 		return nil, err
 	}
-	if err := p.addMetrics(ctx, mgr); err != nil {
+	if err := p.addMetrics(ctx, mgr, s); err != nil {
 		return nil, err
 	}
 	if err := p.addRunner(mgr, s); err != nil {
@@ -84,18 +84,33 @@ func assemble(ctx context.Context, mgr ctrl.Manager, s config.Settings) (*parts,
 	if err := mgr.Add(janitor); err != nil {
 		return nil, fmt.Errorf("add the store's janitor: %w", err)
 	}
-	if err := controller.IndexPeers(ctx, mgr.GetFieldIndexer()); err != nil {
-		return nil, fmt.Errorf("index the Extensions: %w", err)
-	}
-	if err := p.reconciler(mgr, s).Setup(mgr, s.Workers); err != nil {
-		return nil, fmt.Errorf("set up the controller: %w", err)
-	}
-	if err := p.addAPI(ctx, mgr, s); err != nil {
+	if err := p.addControllers(ctx, mgr, s); err != nil {
 		return nil, err
 	}
 	p.saySandbox(ctx)
 	p.sayToolchain(ctx)
 	return p, nil
+}
+
+// addControllers adds those that this process runs. The REST API is beside that of Extensions.
+func (p *parts) addControllers(ctx context.Context, mgr ctrl.Manager, s config.Settings) error {
+	if s.Runs(config.ExtensionController) {
+		if err := controller.IndexPeers(ctx, mgr.GetFieldIndexer()); err != nil {
+			return fmt.Errorf("index the Extensions: %w", err)
+		}
+		if err := p.reconciler(mgr, s).Setup(mgr, s.Workers); err != nil {
+			return fmt.Errorf("set up the controller of Extensions: %w", err)
+		}
+		if err := p.addAPI(ctx, mgr, s); err != nil {
+			return err
+		}
+	}
+	if s.Runs(config.InstallationController) {
+		if err := p.installer(mgr, s).Setup(ctx, mgr, s.InstallationWorkers); err != nil {
+			return fmt.Errorf("set up the controller of Installations: %w", err)
+		}
+	}
+	return nil
 }
 
 // addRunner makes what runs Nushell, in stages of the store, and has some wait in advance.

@@ -12,6 +12,7 @@ import (
 	"provisioning.dev/extension-operator/internal/extension"
 	"provisioning.dev/extension-operator/internal/graph"
 	"provisioning.dev/extension-operator/internal/httpapi"
+	"provisioning.dev/extension-operator/internal/installation"
 	"provisioning.dev/extension-operator/internal/inventory"
 	"provisioning.dev/extension-operator/internal/resolve"
 )
@@ -22,6 +23,8 @@ type catalogs []*catalog.Library
 var (
 	_ httpapi.Catalogs   = catalogs(nil)
 	_ inventory.Catalogs = catalogs(nil)
+
+	_ installation.Catalogs = catalogs(nil)
 )
 
 func (p *parts) catalogs() catalogs { return p.libraries }
@@ -65,6 +68,34 @@ func (all catalogs) Describe(ctx context.Context, key extension.Key, digest exte
 		}
 	}
 	return place, place.Catalog != "", nil
+}
+
+// Recall gives a version as it was when it had that digest, from whichever library; without
+// one, as the library has it that owns the name.
+func (all catalogs) Recall(ctx context.Context, key extension.Key, digest extension.Digest) (extension.Member, bool, error) {
+	for _, library := range all {
+		if digest == "" {
+			if _, owns, err := library.Find(ctx, "", key.Type, key.Name); err != nil || owns {
+				return fetched(ctx, library, key, err)
+			}
+			continue
+		}
+		if member, found, err := library.Recall(ctx, key, digest); err != nil || found {
+			return member, found, err
+		}
+	}
+	return extension.Member{}, false, nil
+}
+
+func fetched(ctx context.Context, library *catalog.Library, key extension.Key, err error) (extension.Member, bool, error) {
+	if err != nil {
+		return extension.Member{}, false, err
+	}
+	member, err := library.Fetch(ctx, key)
+	if err != nil && ctx.Err() == nil && !extension.AsFault(err).Transient {
+		return extension.Member{}, false, nil
+	}
+	return member, err == nil, err
 }
 
 // Available lists what the libraries have; the first that has a name owns it. A library

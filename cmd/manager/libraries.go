@@ -46,7 +46,9 @@ func (p *parts) addLibraries(mgr ctrl.Manager, s config.Settings, copies *store.
 // changed tells of answers of a catalog that are not what they were.
 func (p *parts) changed(consulted []extension.Consulted) {
 	p.wakes.Changed(consulted)
-	p.inventory.Changed()
+	if p.inventory != nil {
+		p.inventory.Changed()
+	}
 }
 
 func (p *parts) reconciler(mgr ctrl.Manager, s config.Settings) *controller.Reconciler {

@@ -15,6 +15,7 @@ import (
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -24,6 +25,7 @@ import (
 	api "provisioning.dev/extension-operator/api/v1alpha1"
 	"provisioning.dev/extension-operator/internal/config"
 	"provisioning.dev/extension-operator/internal/controller"
+	"provisioning.dev/extension-operator/internal/installation"
 )
 
 // run starts the manager and returns when ctx has ended and everything is down.
@@ -69,17 +71,30 @@ func options(s config.Settings) manager.Options {
 	if s.MetricsSecure {
 		metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
 	}
+	var objects map[client.Object]cache.ByObject
+	if s.Runs(config.InstallationController) {
+		objects = installation.Informers()
+	}
 	return manager.Options{
 		Scheme:                        scheme(),
-		Cache:                         cache.Options{DefaultTransform: controller.Trim},
+		Cache:                         cache.Options{DefaultTransform: controller.Trim, ByObject: objects},
 		Metrics:                       metrics,
 		PprofBindAddress:              s.PprofBindAddress,
 		LeaderElection:                s.LeaderElect,
-		LeaderElectionID:              "extension-operator.provisioning.dev",
+		LeaderElectionID:              leaseName(s),
 		LeaderElectionNamespace:       s.LeaderElectionNS,
 		LeaderElectionReleaseOnCancel: true,
 		GracefulShutdownTimeout:       &grace,
 	}
+}
+
+// leaseName is that of the Lease whose holder reconciles. Where the controllers run apart,
+// each has its own.
+func leaseName(s config.Settings) string {
+	if s.Runs(config.ExtensionController) {
+		return "extension-operator.provisioning.dev"
+	}
+	return "extension-installer.provisioning.dev"
 }
 
 func scheme() *runtime.Scheme {

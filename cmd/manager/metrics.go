@@ -12,7 +12,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
+	"provisioning.dev/extension-operator/internal/config"
 	"provisioning.dev/extension-operator/internal/extension"
+	"provisioning.dev/extension-operator/internal/installation"
 	"provisioning.dev/extension-operator/internal/metrics"
 	"provisioning.dev/extension-operator/internal/nushell"
 	"provisioning.dev/extension-operator/internal/sandbox"
@@ -24,35 +26,62 @@ const scrapeWait = 4 * time.Second
 
 // addMetrics makes the metrics and has them told of what is done. Whoever serves them
 // registers them.
-func (p *parts) addMetrics(ctx context.Context, mgr ctrl.Manager) error {
-	informer, err := mgr.GetCache().GetInformer(ctx, &api.Extension{}, cache.BlockUntilSynced(false))
+func (p *parts) addMetrics(ctx context.Context, mgr ctrl.Manager, s config.Settings) error {
+	extensions, err := newInformed(ctx, mgr, &api.Extension{})
 	if err != nil {
-		return fmt.Errorf("find the informer of Extensions: %w", err)
+		return err
+	}
+	installations := unknown
+	if s.Runs(config.InstallationController) {
+		all, err := newInformed(ctx, mgr, &api.Installation{})
+		if err != nil {
+			return err
+		}
+		installations = all.installations
 	}
 	p.metrics = metrics.New(metrics.Sources{
 		Version: version, Levels: sandbox.Levels(), Layers: sandbox.Layers(),
-		Loads: p.measureLoads, Extensions: informed{informer, mgr.GetCache()}.list, Catalogs: p.measureCatalogs,
+		Installations: installations, Outcomes: installation.Outcomes(), Waits: installation.Waits(),
+		Loads: p.measureLoads, Extensions: extensions.extensions, Catalogs: p.measureCatalogs,
 		Nushell: p.measureNushell, Sandbox: p.measureSandbox, LostEvents: p.lostEvents, RestartNeeded: p.restartNeeded.Load,
 	})
 	p.observers = append(p.observers, p.metrics)
 	return nil
 }
 
-// informed are the Extensions that an informer has.
+// informed are the objects of a kind that an informer has.
 type informed struct {
 	informer cache.Informer
 	reader   client.Reader
 }
 
-// list gives them all, once the informer has read the cluster. They are only read.
-func (i informed) list() (extensions []api.Extension, known bool) {
-	if !i.informer.HasSynced() {
-		return nil, false
+func newInformed(ctx context.Context, mgr ctrl.Manager, kind client.Object) (informed, error) {
+	informer, err := mgr.GetCache().GetInformer(ctx, kind, cache.BlockUntilSynced(false))
+	if err != nil {
+		return informed{}, fmt.Errorf("find the informer of %T: %w", kind, err)
 	}
-	all := &api.ExtensionList{}
-	err := i.reader.List(context.Background(), all, client.UnsafeDisableDeepCopy)
-	return all.Items, err == nil
+	return informed{informer, mgr.GetCache()}, nil
 }
+
+// into lists them all, once the informer has read the cluster. They are only read.
+func (i informed) into(all client.ObjectList) (known bool) {
+	return i.informer.HasSynced() && i.reader.List(context.Background(), all, client.UnsafeDisableDeepCopy) == nil
+}
+
+func (i informed) extensions() ([]api.Extension, bool) {
+	all := &api.ExtensionList{}
+	known := i.into(all)
+	return all.Items, known
+}
+
+func (i informed) installations() ([]api.Installation, bool) {
+	all := &api.InstallationList{}
+	known := i.into(all)
+	return all.Items, known
+}
+
+// unknown are the Installations where this process does not run their controller.
+func unknown() ([]api.Installation, bool) { return nil, false }
 
 func (p *parts) measureLoads() metrics.Loads {
 	s := p.loader.Stats()

@@ -12,6 +12,7 @@ import (
 	"provisioning.dev/extension-operator/internal/config"
 	"provisioning.dev/extension-operator/internal/controller"
 	"provisioning.dev/extension-operator/internal/extension"
+	"provisioning.dev/extension-operator/internal/installation"
 	"provisioning.dev/extension-operator/internal/load"
 )
 
@@ -19,6 +20,7 @@ import (
 type observer interface {
 	load.Observer
 	controller.Observer
+	installation.Observer
 }
 
 // observers are told one after the other; there may be none.
@@ -53,6 +55,18 @@ func (all observers) Reloaded(record extension.VerdictRecord) {
 func (all observers) Refused(record extension.VerdictRecord) {
 	for _, one := range all {
 		one.Refused(record)
+	}
+}
+
+func (all observers) Ran(record extension.AttemptRecord) {
+	for _, one := range all {
+		one.Ran(record)
+	}
+}
+
+func (all observers) LeftBehind(record extension.LeftRecord) {
+	for _, one := range all {
+		one.LeftBehind(record)
 	}
 }
 

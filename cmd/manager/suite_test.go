@@ -30,8 +30,9 @@ var (
 	helper  string
 	// admin reads and writes past every cache, as kubectl does.
 	admin client.Client
-	// asManager is for a user with the shipped role and nothing else.
-	asManager *rest.Config
+	// asManager is for a user with the shipped roles of the manager and nothing else, asInstaller
+	// for one with that of the installer.
+	asManager, asInstaller *rest.Config
 )
 
 func TestManager(t *testing.T) {
@@ -64,6 +65,15 @@ func startCluster(t testing.TB) {
 	Expect(err).NotTo(HaveOccurred())
 	asManager.QPS = -1
 	grantShippedRoles("extension-manager")
+	asInstaller, err = cluster.AddUser("extension-installer")
+	Expect(err).NotTo(HaveOccurred())
+	asInstaller.QPS = -1
+	role := shippedRole("installer_role.yaml")
+	create(&rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: role.Name},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "extension-installer"}},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
+	})
 }
 
 // grantShippedRoles gives a user the roles that config/rbac ships for the manager

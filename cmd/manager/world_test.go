@@ -71,12 +71,19 @@ func newWorldOf(t testing.TB) *world {
 	s.LeaderElect, s.LeaderElectionNS = false, shippedNamespace
 	s.MetricsBindAddress, s.ProbeBindAddress, s.APIBindAddress = "0", "0", "0"
 	s.APISecure, s.APIRequestsPerSecond = false, 0
+	s.Controllers = []string{config.ExtensionController}
 	w.settings = s
 	return w
 }
 
 // start runs a manager until stop, or the end of the spec.
 func (w *world) start() {
+	GinkgoHelper()
+	w.startAs(asManager)
+}
+
+// startAs runs one as a user with other rights.
+func (w *world) startAs(user *rest.Config) {
 	GinkgoHelper()
 	settings, err := w.settings.Absolute()
 	Expect(err).NotTo(HaveOccurred())
@@ -87,7 +94,7 @@ func (w *world) start() {
 	}
 	o.Controller = runtimeconfig.Controller{SkipNameValidation: ptr.To(true)}
 	o.NewClient = w.client
-	mgr, err := ctrl.NewManager(asManager, o)
+	mgr, err := ctrl.NewManager(user, o)
 	Expect(err).NotTo(HaveOccurred())
 	ctx, cancel := context.WithCancel(context.Background())
 	w.parts, err = assemble(ctx, mgr, settings)

@@ -21,6 +21,8 @@ const (
 	verbReload = "reload"
 	verbRefuse = "refuse"
 	verbClear  = "clear"
+	verbRun    = "run"
+	verbLeave  = "leave"
 	verbLose   = "lose"
 )
 
@@ -79,6 +81,43 @@ func (l *Log) Cleared(r extension.ClearRecord) {
 	l.put(e)
 }
 
+// Ran records an attempt of an Installation that has ended.
+func (l *Log) Ran(r extension.AttemptRecord) {
+	e := l.onInstallation(verbRun, r.Namespace, r.Name, r.Began, r.Ended)
+	notes := notes(e.Annotations)
+	notes.set("purpose", r.Purpose)
+	notes.set("attempt", strconv.Itoa(int(r.Number)))
+	notes.set("version", r.Version)
+	notes.set("content-digest", string(r.Content))
+	notes.set("service-account", r.Account)
+	notes.set("job", r.Job)
+	notes.set("duration", r.Ended.Sub(r.Began).String())
+	notes.set("outcome", r.Outcome)
+	e.ResponseStatus = &metav1.Status{Status: metav1.StatusSuccess, Code: http.StatusOK}
+	if r.Outcome != api.StepSucceeded {
+		e.ResponseStatus = &metav1.Status{
+			Status: metav1.StatusFailure, Code: http.StatusInternalServerError, Reason: metav1.StatusReason(r.Outcome), Message: extension.Clip(r.Message, maxText),
+		}
+	}
+	l.put(e)
+}
+
+// LeftBehind records what stays of an Installation that was let go.
+func (l *Log) LeftBehind(r extension.LeftRecord) {
+	e := l.onInstallation(verbLeave, r.Namespace, r.Name, r.At, r.At)
+	notes(e.Annotations).set("outcome", "LeftBehind")
+	e.ResponseStatus = &metav1.Status{
+		Status: metav1.StatusFailure, Code: http.StatusConflict, Reason: "LeftBehind", Message: extension.Clip(r.Left, maxText),
+	}
+	l.put(e)
+}
+
+func (l *Log) onInstallation(verb, namespace, name string, began, ended time.Time) *auditv1.Event {
+	e := l.on("installations", verb, namespace, name, began, ended)
+	notes(e.Annotations).set("asked-by", "installation "+namespace+"/"+name)
+	return e
+}
+
 // lostEvents tells how many events no line tells of.
 func (l *Log) lostEvents(lost uint64) *auditv1.Event {
 	now := l.opts.Now()
@@ -109,14 +148,19 @@ func (l *Log) event(verb, uri string, began, ended time.Time) *auditv1.Event {
 	}
 }
 
+// on is an event about an object.
+func (l *Log) on(resource, verb, namespace, name string, began, ended time.Time) *auditv1.Event {
+	group := api.GroupVersion
+	e := l.event(verb, "/apis/"+group.String()+"/namespaces/"+namespace+"/"+resource+"/"+name, began, ended)
+	e.ObjectRef = &auditv1.ObjectReference{
+		Resource: resource, Namespace: namespace, Name: name, APIGroup: group.Group, APIVersion: group.Version,
+	}
+	return e
+}
+
 // about is an event of something that was done for an Extension.
 func (l *Log) about(verb string, asker extension.Asker, began, ended time.Time) *auditv1.Event {
-	group := api.GroupVersion
-	uri := "/apis/" + group.String() + "/namespaces/" + asker.Namespace + "/extensions/" + asker.Name
-	e := l.event(verb, uri, began, ended)
-	e.ObjectRef = &auditv1.ObjectReference{
-		Resource: "extensions", Namespace: asker.Namespace, Name: asker.Name, APIGroup: group.Group, APIVersion: group.Version,
-	}
+	e := l.on("extensions", verb, asker.Namespace, asker.Name, began, ended)
 	by := "extension " + asker.Namespace + "/" + asker.Name
 	if asker.Dependent.Version != "" {
 		by += ", as a dependency of " + asker.Dependent.String()

@@ -154,6 +154,44 @@ func TestEveryEventIsOneOfTheForm(t *testing.T) {
 	})
 }
 
+func TestEventsOfInstallations(t *testing.T) {
+	g := NewWithT(t)
+	good := extension.AttemptRecord{
+		Namespace: "team-a", Name: "db", Account: "db-installer", Purpose: "Apply", Outcome: "Succeeded", Number: 3,
+		Version: "16.4.0", Content: hex("e"), Job: "db-0123", Began: began, Ended: began.Add(time.Minute),
+	}
+	bad := good
+	bad.Outcome, bad.Message = "VerifyFailed", "Verify failed with exit code 1"
+	written := lines(t, func(l *Log) {
+		l.Ran(good)
+		l.Ran(bad)
+		l.LeftBehind(extension.LeftRecord{Namespace: "team-a", Name: "db", Left: "what postgresql installed is left behind", At: began})
+	})
+	g.Expect(written).To(HaveLen(3))
+	for i, want := range []struct {
+		verb, outcome, message string
+		code                   int32
+	}{
+		{"run", "Succeeded", "", 200},
+		{"run", "VerifyFailed", "Verify failed with exit code 1", 500},
+		{"leave", "LeftBehind", "what postgresql installed is left behind", 409},
+	} {
+		e := decode(t, written[i])
+		g.Expect([]string{e.Verb, annotation(e, "outcome"), e.ResponseStatus.Message}).To(Equal([]string{want.verb, want.outcome, want.message}))
+		g.Expect(e.ResponseStatus.Code).To(Equal(want.code))
+		g.Expect(e.ObjectRef.Resource + " " + e.ObjectRef.Namespace + "/" + e.ObjectRef.Name).To(Equal("installations team-a/db"))
+		g.Expect(e.RequestURI).To(Equal("/apis/extensions.provisioning.dev/v1alpha1/namespaces/team-a/installations/db"))
+		g.Expect(annotation(e, "asked-by")).To(Equal("installation team-a/db"))
+	}
+	e := decode(t, written[0])
+	for name, want := range map[string]string{
+		"purpose": "Apply", "attempt": "3", "version": "16.4.0", "content-digest": string(hex("e")), "service-account": "db-installer",
+		"job": "db-0123", "duration": "1m0s",
+	} {
+		g.Expect(annotation(e, name)).To(Equal(want), name)
+	}
+}
+
 func TestWhatOthersWroteIsBoundedAndOnOneLine(t *testing.T) {
 	g := NewWithT(t)
 	long := strings.Repeat("é\n\x00\xff<", 1<<16)

@@ -66,7 +66,9 @@ type Settings struct {
 	ManifestMaxSize      int
 
 	// Controller and what it offers to the cluster.
-	Kubeconfig         string
+	Kubeconfig string
+	// Controllers are those that run.
+	Controllers        []string
 	Workers            int
 	LeaderElect        bool
 	LeaderElectionNS   string
@@ -86,6 +88,13 @@ type Settings struct {
 	APIMaxConnections    int
 	APIRequestsPerSecond int
 	APIBurst             int
+
+	// Installations: what runs their hooks, and how many at once.
+	RunnerImage                  string
+	RunnerSandbox                string
+	InstallationWorkers          int
+	MaxInstallations             int
+	MaxInstallationsPerNamespace int
 
 	LogLevel  string
 	LogFormat string

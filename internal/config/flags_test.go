@@ -30,7 +30,7 @@ func TestFlagsAreGrouped(t *testing.T) {
 	g := NewWithT(t)
 	s := config.Default()
 	groups := s.Flags()
-	g.Expect(groups.Order).To(Equal([]string{"Extensions", "Loading", "Limits", "Manager", "REST API", "Audit"}))
+	g.Expect(groups.Order).To(Equal([]string{"Extensions", "Loading", "Limits", "Manager", "REST API", "Installations", "Audit"}))
 
 	var help bytes.Buffer
 	cliflag.PrintSections(&help, groups, 0)
@@ -73,6 +73,8 @@ func TestEverySettingIsBoundToOneFlag(t *testing.T) {
 		APIBindAddress: ":3", APISecure: false, APICertFile: "/ac", APIKeyFile: "/ak", APIAudience: "aud",
 		APIMaxConnections: 24, APIRequestsPerSecond: 25, APIBurst: 26,
 		AuditLog: "/a", AuditLogMaxSize: 12, AuditLogMaxBackups: 13,
+		Controllers: []string{"installation", "extension"}, RunnerImage: "r:1", RunnerSandbox: "best-effort", InstallationWorkers: 31,
+		MaxInstallations: 32, MaxInstallationsPerNamespace: 33,
 	}
 	args := strings.Fields("--data-dir /d --auto-load=false --library a=/srv/a --library /srv/b --library-interval 2m --cache-dir /c --cache-size 7 " +
 		"--nushell-path /nu --provisioning-path /p --sandbox off --sandbox-path /s --load-timeout 3s --load-slots 9 --load-workers 24 --load-worker-idle 25s " +
@@ -82,7 +84,9 @@ func TestEverySettingIsBoundToOneFlag(t *testing.T) {
 		"--extension-max-files 19 --extension-max-depth 20 --extension-max-file-size 21 --extension-max-size 22 --manifest-max-size 23 " +
 		"--api-bind-address :3 --api-secure=false --api-tls-cert-file /ac --api-tls-key-file /ak --api-audience aud " +
 		"--api-max-connections 24 --api-requests-per-second 25 --api-burst 26 " +
-		"--audit-log /a --audit-log-max-size 12 --audit-log-max-backups 13")
+		"--audit-log /a --audit-log-max-size 12 --audit-log-max-backups 13 " +
+		"--controllers installation,extension --runner-image r:1 --runner-sandbox best-effort --installation-workers 31 " +
+		"--max-installations 32 --max-installations-per-namespace 33")
 	s := config.Default()
 	all := flags(&s)
 	g.Expect(all.Parse(args)).To(Succeed())

@@ -115,7 +115,7 @@ func (i *interpolation) refuses(key string, target *setting, closed bool) string
 		return fmt.Sprintf("{{%s}} is a table; name one setting of it", key)
 	case target == nil:
 		return fmt.Sprintf("{{%s}} names no setting%s", key, meant(key, i.table.keys()))
-	case target.kind() == "stringArray":
+	case target.isList():
 		return fmt.Sprintf("{{%s}} is a list; name a setting of one value", key)
 	}
 	return ""

@@ -101,6 +101,7 @@ extension_max_file_size = 21
 extension_max_size = 22
 manifest_max_size = 23
 [manager]
+controllers = ["installation"]
 kubeconfig = "/k"
 workers = 11
 leader_elect = false
@@ -125,6 +126,12 @@ burst = 28
 log = "/a"
 log_max_size = 12
 log_max_backups = 13
+[installation]
+runner_image = "r:1"
+runner_sandbox = "best-effort"
+workers = 31
+max_running = 32
+max_running_per_namespace = 33
 `)
 	effective, err := config.Load(config.Sources{File: path})
 	g.Expect(err).NotTo(HaveOccurred())
@@ -139,6 +146,8 @@ log_max_backups = 13
 		APIBindAddress: ":3", APISecure: true, APICertFile: "/ac", APIKeyFile: "/ak", APIAudience: "aud",
 		APIMaxConnections: 26, APIRequestsPerSecond: 27, APIBurst: 28,
 		AuditLog: "/a", AuditLogMaxSize: 12, AuditLogMaxBackups: 13,
+		Controllers: []string{"installation"}, RunnerImage: "r:1", RunnerSandbox: "best-effort", InstallationWorkers: 31,
+		MaxInstallations: 32, MaxInstallationsPerNamespace: 33,
 	}))
 	g.Expect(effective.TOML()).NotTo(ContainSubstring("default"), "every setting is tried here")
 }
@@ -221,9 +230,9 @@ func TestMistakesInTheFile(t *testing.T) {
 				"config.toml:4: unknown key orchestrator.extensions.auto_laod; did you mean orchestrator.extensions.auto_load?",
 				"config.toml:5: unknown key orchestrator.extensions.anything",
 			}},
-		"a key outside its table": {"auto_load = false\n[loading]\nworkers = 4\n", []string{
+		"a key outside its table": {"auto_load = false\n[loading]\nleader_elect = true\n", []string{
 			"config.toml:1: unknown key auto_load; did you mean orchestrator.extensions.auto_load?",
-			"config.toml:3: unknown key loading.workers; did you mean manager.workers?",
+			"config.toml:3: unknown key loading.leader_elect; did you mean manager.leader_elect?",
 		}},
 		"unknown tables, told once": {"[extensions]\nauto_load = false\ncache_size = 1\n[x.y]\n[[z]]\na = 1\n", []string{
 			"config.toml:1: unknown table [extensions]; did you mean orchestrator.extensions?",

@@ -67,7 +67,7 @@ func (e *Effective) JSON() (string, error) {
 // plain is the value as JSON has it.
 func (s *setting) plain() any {
 	switch s.kind() {
-	case "stringArray":
+	case "stringArray", "stringSlice":
 		return s.texts()
 	case "int", "bool":
 		return json.RawMessage(s.literal())

@@ -87,6 +87,9 @@ func (t *table) manager(s *Settings) {
 	t.in("manager", "Manager")
 	t.text("kubeconfig", "kubeconfig", &s.Kubeconfig, "",
 		"kubeconfig file; by default $KUBECONFIG, the service account in a cluster, or ~/.kube/config")
+	t.words("controllers", "controllers", &s.Controllers, []string{ExtensionController, InstallationController},
+		"which controllers run: extension, which loads Extensions and serves the REST API, and installation, which runs their hooks as Jobs; "+
+			"they may run in processes of their own", controllers)
 	t.number("workers", "workers", &s.Workers, 4, "how many Extensions are reconciled at once", atLeast(1))
 	t.boolean("leader_elect", "leader-elect", &s.LeaderElect, "let only one of several managers reconcile at a time")
 	t.text("leader_election_namespace", "leader-election-namespace", &s.LeaderElectionNS, "",

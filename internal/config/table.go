@@ -47,6 +47,7 @@ func newTable(s *Settings, fresh bool) *table {
 	t.limits(s)
 	t.manager(s)
 	t.api(s)
+	t.installation(s)
 	t.audit(s)
 	return t
 }
@@ -85,6 +86,11 @@ func (t *table) text(name, flag string, at *string, standard, help string, check
 
 func (t *table) list(name, flag string, at *[]string, standard []string, help string, checks ...check[[]string]) {
 	add(t, (*pflag.FlagSet).StringArrayVar, name, flag, at, standard, help, checks)
+}
+
+// words are a list whose flag may have several at once, separated by commas.
+func (t *table) words(name, flag string, at *[]string, standard []string, help string, checks ...check[[]string]) {
+	add(t, (*pflag.FlagSet).StringSliceVar, name, flag, at, standard, help, checks)
 }
 
 func (t *table) number(name, flag string, at *int, standard int, help string, checks ...check[int]) *setting {

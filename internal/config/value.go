@@ -16,6 +16,7 @@ import (
 var forms = map[string]struct{ name, example string }{
 	"string":      {"a string", `"text"`},
 	"stringArray": {"a list of strings", `["one", "two"]`},
+	"stringSlice": {"a list of strings", `["one", "two"]`},
 	"int":         {"a whole number", "4"},
 	"bool":        {"a boolean", "true"},
 	"duration":    {"a duration", `"30s"`},
@@ -24,7 +25,9 @@ var forms = map[string]struct{ name, example string }{
 func (s *setting) kind() string { return s.flag.Value.Type() }
 
 // holdsText tells whether {{key}} is looked for in the value.
-func (s *setting) holdsText() bool { return s.kind() == "string" || s.kind() == "stringArray" }
+func (s *setting) holdsText() bool { return s.kind() == "string" || s.isList() }
+
+func (s *setting) isList() bool { return s.kind() == "stringArray" || s.kind() == "stringSlice" }
 
 // assign sets the value to one of a file.
 func (s *setting) assign(value any) error {
@@ -48,7 +51,7 @@ func (s *setting) assign(value any) error {
 		}
 	case []any:
 		texts, ok := textsOf(v)
-		if s.kind() != "stringArray" || !ok {
+		if !s.isList() || !ok {
 			return wrong
 		}
 		return s.setTexts(texts)
@@ -60,7 +63,7 @@ func (s *setting) assign(value any) error {
 
 // assignText sets the value to one of the environment; a list is separated by commas.
 func (s *setting) assignText(text string) error {
-	if s.kind() == "stringArray" {
+	if s.isList() {
 		return s.setTexts(strings.FieldsFunc(text, func(r rune) bool { return r == ',' }))
 	}
 	if s.flag.Value.Set(text) != nil { // whose words are about a flag
@@ -95,7 +98,7 @@ func (s *setting) literal() string {
 		return quote(s.flag.Value.String())
 	case "duration":
 		return quote(shortened(s.flag.Value.String()))
-	case "stringArray":
+	case "stringArray", "stringSlice":
 		texts := s.texts()
 		quoted := make([]string, len(texts))
 		for i, text := range texts {

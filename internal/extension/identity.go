@@ -39,6 +39,12 @@ func ValidName(name string) bool {
 	return len(name) <= MaxNameLength && dnsLabel.MatchString(name)
 }
 
+// imageForm has no word that a shell or a flag could take for something else.
+var imageForm = regexp.MustCompile(`^[A-Za-z0-9\[][A-Za-z0-9._/:@\[\]-]{0,511}$`)
+
+// ValidImage tells whether reference can be one to an image.
+func ValidImage(reference string) bool { return imageForm.MatchString(reference) }
+
 // Ref is what somebody asks for.
 type Ref struct {
 	// Catalog restricts the search to one catalog; empty means all, in order.

@@ -65,3 +65,29 @@ type ClearRecord struct {
 	Entries int
 	At      time.Time
 }
+
+// AttemptRecord tells of an attempt of an Installation that has ended.
+type AttemptRecord struct {
+	// Namespace and Name of the Installation, and the ServiceAccount that its hooks have
+	// now; empty for none.
+	Namespace, Name, Account string
+	// Purpose and Outcome are the API's words; Outcome is Succeeded, or the reason why not.
+	Purpose, Outcome string
+	Number           int32
+	// Version that was run, the digest of its plan's content, and the Job that ran it.
+	Version string
+	Content Digest
+	Job     string
+	// Message is for a person; it has nothing of what must not be shown.
+	Message      string
+	Began, Ended time.Time
+}
+
+// LeftRecord tells that an Installation was let go without having been uninstalled.
+type LeftRecord struct {
+	// Namespace and Name of the Installation.
+	Namespace, Name string
+	// Left says what stays, and why.
+	Left string
+	At   time.Time
+}

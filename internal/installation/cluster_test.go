@@ -136,10 +136,31 @@ type world struct {
 	jobs map[string]int
 	// events are what people are told.
 	events chan string
+	// told is what observers are told.
+	told *told
 	// ahead is how much later it is for the reconciler.
 	ahead time.Duration
 	r     *installation.Reconciler
 	mu    sync.Mutex
+}
+
+// told are the records of an observer.
+type told struct {
+	sync.Mutex
+	ran  []extension.AttemptRecord
+	left []extension.LeftRecord
+}
+
+func (o *told) Ran(record extension.AttemptRecord) {
+	o.Lock()
+	defer o.Unlock()
+	o.ran = append(o.ran, record)
+}
+
+func (o *told) LeftBehind(record extension.LeftRecord) {
+	o.Lock()
+	defer o.Unlock()
+	o.left = append(o.left, record)
 }
 
 var errKilled = errors.New("the manager was killed")
@@ -153,7 +174,7 @@ func newWorld(g Gomega) *world {
 	g.Expect(cluster.admin.Create(context.Background(), ns)).To(Succeed())
 	plain, err := client.NewWithWatch(cluster.operator, client.Options{Scheme: testScheme()})
 	g.Expect(err).NotTo(HaveOccurred())
-	w := &world{g: g, admin: cluster.admin, namespace: ns.Name, shelf: &shelf{}, jobs: map[string]int{}, events: make(chan string, 1000)}
+	w := &world{g: g, admin: cluster.admin, namespace: ns.Name, shelf: &shelf{}, jobs: map[string]int{}, events: make(chan string, 1000), told: &told{}}
 	w.client = w.killable(plain)
 	w.offer("16.4.0", "a")
 	ext := &api.Extension{
@@ -181,7 +202,7 @@ func (w *world) restart() { w.r = w.reconciler(w.client) }
 // reconciler reads its informers' view from seen.
 func (w *world) reconciler(seen client.Client) *installation.Reconciler {
 	return installation.New(installation.Settings{
-		Client: seen, Live: w.client, Recorder: &events.FakeRecorder{Events: w.events}, Extensions: w.shelf, Payloads: twoParts{},
+		Client: seen, Live: w.client, Recorder: &events.FakeRecorder{Events: w.events}, Observer: w.told, Extensions: w.shelf, Payloads: twoParts{},
 		Image: image, Job: options, Limits: installation.Limits{Total: 1000, PerNamespace: 2},
 		Now: func() time.Time { return time.Now().Add(w.ahead) },
 	})

@@ -53,7 +53,7 @@ func TestHowAnInstallationLeaves(t *testing.T) {
 		{"the namespace goes", installed, []func(*api.Installation){uninstalls}, installation.Obstacles{NamespaceTerminating: true}, 0, "release",
 			"what postgresql 16.4.0 installed is left behind, because its namespace is being deleted"},
 		{"the payload is gone", installed, []func(*api.Installation){uninstalls}, installation.Obstacles{Why: "its payload was deleted"}, 0, "release",
-			"because its payload was deleted; it has the label extensions.provisioning.dev/installation-uid=inst-uid-1"},
+			"because its payload was deleted; it has the label extensions.provisioning.dev/installation-uid=6f1c8e0a-0000-4000-8000-000000000001"},
 		{"suspended", installed, []func(*api.Installation){uninstalls, suspended}, none, 0, "release", "because it is suspended"},
 		{"an attempt that hangs past the deadline", underWay, []func(*api.Installation){uninstalls}, none, 20 * time.Minute, "release", "not uninstalled in time"},
 		{"just before the deadline", installed, []func(*api.Installation){uninstalls}, none, 20*time.Minute - time.Second, "run", ""},

@@ -14,18 +14,19 @@ import (
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
 	"provisioning.dev/extension-operator/internal/status"
+	"provisioning.dev/extension-operator/internal/step"
 )
 
 // succeed takes the good end of a container. Only Configure has something to say that is
 // needed: without it, there is nothing that could be approved.
 func (o observer) succeed(step *api.InstallationStep, t *corev1.ContainerStateTerminated) {
-	said, err := decodeTermination(t.Message, step.Name)
+	said, err := reported(t.Message, step.Name)
 	step.State, step.Reason, step.Message = api.StepSucceeded, "", ""
 	step.StartedAt, step.FinishedAt, step.ExitCode = moment(t.StartedAt), moment(t.FinishedAt), ptr.To(t.ExitCode)
 	switch {
 	case err != nil:
 		step.Message = status.Message("its message " + err.Error())
-	case said.State == api.StepSkipped:
+	case string(said.State) == api.StepSkipped:
 		step.State, step.Message = api.StepSkipped, "the extension has no hook "+containerOf(step.Name)
 	case !o.attempt.Hidden:
 		step.Message = status.Message(said.Message)
@@ -36,9 +37,9 @@ func (o observer) succeed(step *api.InstallationStep, t *corev1.ContainerStateTe
 }
 
 // takeConfiguration makes the plan whole.
-func (o observer) takeConfiguration(step *api.InstallationStep, said termination) {
+func (o observer) takeConfiguration(step *api.InstallationStep, said step.Report) {
 	plan := &o.attempt.Plan
-	plan.ConfigDigest = said.ConfigDigest
+	plan.ConfigDigest = string(said.ConfigDigest)
 	if plan.ConfigDigest == "" {
 		if o.attempt.Purpose == api.PlanPurpose {
 			step.State, step.Reason = api.StepFailed, api.RunnerFailedReason
@@ -48,15 +49,15 @@ func (o observer) takeConfiguration(step *api.InstallationStep, said termination
 	}
 	plan.Digest = string(PlanDigest(*plan))
 	if !o.attempt.Hidden {
-		plan.Changes, plan.ChangesOmitted = said.changes()
+		plan.Changes, plan.ChangesOmitted = changesOf(said)
 	}
 }
 
 // failContainer takes the bad end of a container, of a Job that has ended.
 func (o observer) failContainer(step *api.InstallationStep, pod *corev1.Pod, t *corev1.ContainerStateTerminated) {
-	said, err := decodeTermination(t.Message, step.Name)
+	said, err := reported(t.Message, step.Name)
 	step.State, step.FinishedAt, step.ExitCode = api.StepFailed, moment(t.FinishedAt), ptr.To(t.ExitCode)
-	step.Reason = said.reasonOf(step.Name, t.ExitCode)
+	step.Reason = reasonOf(said, step.Name, t.ExitCode)
 	ownWords := err == nil && (t.ExitCode == exitHook || t.ExitCode == exitRefused)
 	switch job := finished(o.sight.Job); {
 	case t.Reason == "OOMKilled":
@@ -78,7 +79,7 @@ func (o observer) failContainer(step *api.InstallationStep, pod *corev1.Pod, t *
 }
 
 // failure is what is told of a container that has failed by itself.
-func (o observer) failure(step *api.InstallationStep, said termination, err error) string {
+func (o observer) failure(step *api.InstallationStep, said step.Report, err error) string {
 	words := said.Message
 	switch {
 	case err != nil:

@@ -18,6 +18,7 @@ import (
 	api "provisioning.dev/extension-operator/api/v1alpha1"
 	"provisioning.dev/extension-operator/internal/extension"
 	"provisioning.dev/extension-operator/internal/installation"
+	"provisioning.dev/extension-operator/internal/step"
 )
 
 // noon is when every test looks first.
@@ -33,7 +34,7 @@ func digest(hex string) extension.Digest {
 // newInstallation is one that the operator has not seen.
 func newInstallation(change ...func(*api.Installation)) *api.Installation {
 	inst := &api.Installation{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "db", UID: "inst-uid-1", Generation: 1},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "db", UID: "6f1c8e0a-0000-4000-8000-000000000001", Generation: 1},
 		Spec: api.InstallationSpec{
 			ExtensionRef: api.ExtensionReference{Name: "postgresql"}, ServiceAccountName: "installer",
 			Values:  &runtime.RawExtension{Raw: []byte(`{"replicas": 3}`)},
@@ -80,7 +81,7 @@ func planOf(g Gomega, inst *api.Installation, purpose string) installation.Plan 
 	}
 }
 
-var options = installation.Options{Runner: []string{"/usr/local/bin/extension-runner", "--sandbox=require"}}
+var options = installation.Options{Runner: "/usr/local/bin/extension-runner", Sandbox: "best-effort"}
 
 // begun is an attempt whose Job is made, and the Job as the API server has it.
 func begun(g Gomega, inst *api.Installation, purpose string) (installation.Attempt, *batchv1.Job) {
@@ -147,9 +148,16 @@ func is(name string, state corev1.ContainerState) func(*corev1.Pod) {
 	}
 }
 
-// says is a termination message of the runner.
-func says(step, state string, more map[string]any) string {
-	message := map[string]any{"step": step, "state": state}
+// says is a termination message of the runner; more may have another reason.
+func says(name, state string, more map[string]any) string {
+	message := map[string]any{"step": name, "state": state}
+	switch step.State(state) {
+	case step.Failed:
+		message["reason"] = step.HookFailed
+	case step.Skipped:
+		message["reason"] = step.HookMissing
+	case step.Succeeded:
+	}
 	for k, v := range more {
 		message[k] = v
 	}

@@ -17,9 +17,10 @@ import (
 
 // Options of every Job.
 type Options struct {
-	// Runner is what a container starts: the program of the image and the flags that are
-	// the same for all.
-	Runner []string
+	// Runner is the program of the image that a container starts.
+	Runner string
+	// Sandbox is the mode of the one that Configure runs in; empty for the runner's default.
+	Sandbox string
 }
 
 // startAllowance is how long a Job may take besides its steps: to be scheduled, to pull

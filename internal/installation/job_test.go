@@ -17,6 +17,7 @@ import (
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
 	"provisioning.dev/extension-operator/internal/installation"
+	"provisioning.dev/extension-operator/internal/step"
 )
 
 // containers of a Job in the order in which they run.
@@ -59,13 +60,17 @@ func TestEachPurposeHasItsSteps(t *testing.T) {
 		var names []string
 		for _, c := range containers(job) {
 			names = append(names, c.Name)
-			g.Expect(c.Command).To(Equal(options.Runner))
-			g.Expect(c.Args[0]).To(Equal(c.Name))
-			g.Expect(c.Args).To(ContainElements(
-				"--payload=/run/extension/payload", "--work=/run/extension/work", "--values=/run/extension/values",
-				"--member=taskserv:containerd:1.7.0@"+string(digest("c")), "--member=taskserv:postgresql:16.4.0@"+string(digest("a")),
-				"--namespace=team-a", "--installation=db", "--uid=inst-uid-1", "--image="+image, "--timeout=5m0s", "--termination-log=/dev/termination-log",
-			), "members in load order: %v", c.Args)
+			g.Expect(c.Command).To(Equal([]string{options.Runner}))
+			order, err := step.Parse(c.Args) // as the runner does
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(order.Step).To(Equal(step.Step(c.Name)))
+			g.Expect(order.Members).To(Equal(members("16.4.0", "a")), "in load order")
+			g.Expect([]string{order.Payload, order.Values, order.Work}).To(
+				Equal([]string{"/run/extension/payload", "/run/extension/values", "/run/extension/work"}))
+			g.Expect([]string{order.Namespace, order.Installation, order.UID, order.Image}).To(Equal([]string{"team-a", "db", string(inst.UID), image}))
+			g.Expect(order.Timeout).To(Equal(5 * time.Minute))
+			g.Expect(order.Sandbox).To(Equal("best-effort"))
+			g.Expect(order.TerminationLog).To(Equal(c.TerminationMessagePath))
 		}
 		g.Expect(names).To(Equal(want))
 		g.Expect(job.Spec.Template.Spec.Containers).To(HaveLen(1))
@@ -85,7 +90,7 @@ func TestNoValueIsInTheJob(t *testing.T) {
 	for _, c := range containers(job) {
 		g.Expect(c.Env).To(BeEmpty())
 		g.Expect(c.EnvFrom).To(BeEmpty())
-		g.Expect(c.Args).To(ContainElement("--hide-output"))
+		g.Expect(c.Args).To(ContainElement("--hide-output=true"))
 		g.Expect(c.TerminationMessagePolicy).To(Equal(corev1.TerminationMessageReadFile), "never the log")
 	}
 }
@@ -258,6 +263,6 @@ func TestOnlyTheUninstallIsNotOwned(t *testing.T) {
 	for purpose, owned := range map[string]bool{api.PlanPurpose: true, api.ApplyPurpose: true, api.UninstallPurpose: false} {
 		job := installation.Job(inst, planOf(g, inst, purpose), options)
 		g.Expect(metav1.IsControlledBy(job, inst)).To(Equal(owned), purpose)
-		g.Expect(job.Labels).To(HaveKeyWithValue(installation.UIDLabel, "inst-uid-1"))
+		g.Expect(job.Labels).To(HaveKeyWithValue(installation.UIDLabel, "6f1c8e0a-0000-4000-8000-000000000001"))
 	}
 }

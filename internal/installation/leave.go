@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
+	"provisioning.dev/extension-operator/internal/extension"
 )
 
 // leave uninstalls an Installation that is being deleted, or lets it go.
@@ -116,6 +117,7 @@ func (r *Reconciler) farewell(ctx context.Context, inst *api.Installation, left 
 	}
 	if left != "" {
 		r.Recorder.Eventf(inst, nil, corev1.EventTypeWarning, "LeftBehind", "Uninstall", "%s", left)
+		r.Observer.LeftBehind(extension.LeftRecord{Namespace: inst.Namespace, Name: inst.Name, Left: left, At: r.Now()})
 	}
 	return r.unhold(ctx, inst)
 }

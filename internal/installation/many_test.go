@@ -33,11 +33,9 @@ func (w *world) running(t *testing.T, limits installation.Limits) *atomic.Int64 
 	cluster, err := theCluster()
 	w.g.Expect(err).NotTo(HaveOccurred())
 	writes := &atomic.Int64{}
-	informers, err := installation.Informers()
-	w.g.Expect(err).NotTo(HaveOccurred())
 	mgr, err := ctrl.NewManager(cluster.operator, ctrl.Options{
 		Scheme: testScheme(), Metrics: metricsserver.Options{BindAddress: "0"},
-		Cache:      cache.Options{DefaultNamespaces: map[string]cache.Config{w.namespace: {}}, ByObject: informers},
+		Cache:      cache.Options{DefaultNamespaces: map[string]cache.Config{w.namespace: {}}, ByObject: installation.Informers()},
 		Controller: runtimeconfig.Controller{SkipNameValidation: ptr.To(true)},
 		NewClient: func(config *rest.Config, o client.Options) (client.Client, error) {
 			plain, err := client.NewWithWatch(config, o)
@@ -57,7 +55,7 @@ func (w *world) running(t *testing.T, limits installation.Limits) *atomic.Int64 
 	})
 	w.g.Expect(err).NotTo(HaveOccurred())
 	r := installation.New(installation.Settings{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: mgr.GetEventRecorder("installation"), Extensions: w.shelf, Payloads: twoParts{},
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: mgr.GetEventRecorder("installation"), Observer: w.told, Extensions: w.shelf, Payloads: twoParts{},
 		Image: image, Job: options, Limits: limits, Now: time.Now,
 	})
 	w.g.Expect(r.Setup(t.Context(), mgr, 8)).To(Succeed())

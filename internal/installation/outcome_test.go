@@ -104,7 +104,7 @@ var rows = map[string]row{
 	"no Nushell": {pod: []func(*corev1.Pod){bad("configure", 4, nil)}, job: "BackoffLimitExceeded",
 		want: []string{"Configure=Failed/RunnerFailed", "Install=Pending", "Verify=Pending"}},
 	"killed by a signal": {pod: []func(*corev1.Pod){goodConfigure, is("install", terminated(137, ""))}, job: "BackoffLimitExceeded",
-		want: []string{"Configure=Succeeded", "Install=Failed/RunnerFailed", "Verify=Pending"}, message: "its message is not one that the runner writes"},
+		want: []string{"Configure=Succeeded", "Install=Failed/RunnerFailed", "Verify=Pending"}, message: "its message is not one that extension-runner writes"},
 	"out of memory": {pod: []func(*corev1.Pod){goodConfigure, is("install", corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 137, Reason: "OOMKilled"}})},
 		job: "BackoffLimitExceeded", want: []string{"Configure=Succeeded", "Install=Failed/OutOfMemory", "Verify=Pending"}, message: "raise spec.podOptions.resources.limits.memory"},
 	"a hook that hangs past its step's time": {pod: []func(*corev1.Pod){goodConfigure, bad("install", 1, map[string]any{"reason": "Timeout", "message": "took longer than 5m"})},
@@ -130,7 +130,7 @@ var rows = map[string]row{
 	"a Job suspended by hand": {halted: true, pod: []func(*corev1.Pod){goodConfigure, is("install", running()), deleted},
 		want: []string{"Configure=Succeeded", "Install=Unknown/OutcomeUnknown", "Verify=Pending"}, message: "was suspended by hand after it had started"},
 	"exit 0 with a wrong message": {pod: []func(*corev1.Pod){goodConfigure, goodInstall, is("verify", terminated(0, "all fine!"))}, job: "Complete",
-		want: []string{"Configure=Succeeded", "Install=Succeeded", "Verify=Succeeded"}, message: "not one that the runner writes", absent: "all fine"},
+		want: []string{"Configure=Succeeded", "Install=Succeeded", "Verify=Succeeded"}, message: "not one that extension-runner writes", absent: "all fine"},
 	"a message that contradicts the exit code": {pod: []func(*corev1.Pod){goodConfigure, is("install", terminated(1, says("install", "Succeeded", nil)))}, job: "BackoffLimitExceeded",
 		want: []string{"Configure=Succeeded", "Install=Failed/InstallFailed", "Verify=Pending"}},
 }
@@ -288,7 +288,7 @@ func TestMessagesAreReadStrictly(t *testing.T) {
 			g := NewWithT(t)
 			a, job := begun(g, newInstallation(), api.ApplyPurpose)
 			seen, _ := a.Observe(row{pod: []func(*corev1.Pod){goodConfigure, goodInstall, is("verify", terminated(0, message))}, job: "Complete"}.look(job))
-			g.Expect(seen.At().Message).To(Equal("its message is not one that the runner writes"))
+			g.Expect(seen.At().Message).To(Equal("its message is not one that extension-runner writes"))
 			g.Expect(seen.EndedWell()).To(BeTrue(), "the exit code decides")
 		})
 	}

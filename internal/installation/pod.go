@@ -3,6 +3,7 @@
 package installation
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -11,6 +12,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
+	"provisioning.dev/extension-operator/internal/step"
 )
 
 // Where things lie in a container.
@@ -31,14 +33,15 @@ const (
 	groupReadable = 0o440
 )
 
-// workSize bounds the stage and the configuration.
+// workSize bounds the stage and the configuration. They are in memory: a value of a Secret
+// may be in there, which no node's disk should keep.
 var workSize = resource.MustParse("256Mi")
 
 // container runs one step: the runner, told by digests what it may run.
-func container(inst *api.Installation, p Plan, o Options, step string) corev1.Container {
+func container(inst *api.Installation, p Plan, o Options, name string) corev1.Container {
 	c := corev1.Container{
-		Name: containerOf(step), Image: p.Image,
-		Command: o.Runner, Args: arguments(inst, p, step),
+		Name: containerOf(name), Image: p.Image,
+		Command: []string{o.Runner}, Args: order(inst, p, o, name).Args(),
 		Resources: resources(inst.Spec.PodOptions),
 		// Never the end of the log: it may show what must not be shown.
 		TerminationMessagePath: corev1.TerminationMessagePathDefault, TerminationMessagePolicy: corev1.TerminationMessageReadFile,
@@ -52,7 +55,7 @@ func container(inst *api.Installation, p Plan, o Options, step string) corev1.Co
 		},
 	}
 	switch {
-	case step == api.ConfigureStep:
+	case name == api.ConfigureStep:
 		c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{Name: "values", MountPath: valuesDir, ReadOnly: true})
 	case inst.Spec.ServiceAccountName != "":
 		c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{Name: "account", MountPath: accountDir, ReadOnly: true})
@@ -60,24 +63,20 @@ func container(inst *api.Installation, p Plan, o Options, step string) corev1.Co
 	return c
 }
 
-// arguments are the step and what the runner checks before it runs anything.
-func arguments(inst *api.Installation, p Plan, step string) []string {
-	args := []string{containerOf(step), "--payload=" + payloadDir}
-	for _, m := range p.Members {
-		args = append(args, "--member="+memberText(m))
+// order is the step and what the runner checks before it runs anything.
+func order(inst *api.Installation, p Plan, o Options, name string) step.Order {
+	order := step.Defaults()
+	order.Step = step.Step(containerOf(name))
+	order.Members = p.Members
+	order.Payload, order.Values, order.Work = payloadDir, valuesDir, workDir
+	order.Namespace, order.Installation, order.UID, order.Image = inst.Namespace, inst.Name, string(inst.UID), p.Image
+	order.HideOutput, order.Timeout = p.Hidden(), timeoutOf(inst.Spec)
+	order.ServiceAccount, order.TerminationLog = accountDir, corev1.TerminationMessagePathDefault
+	order.Sandbox = cmp.Or(o.Sandbox, order.Sandbox)
+	if name != api.ConfigureStep {
+		order.ConfigDigest = p.Config
 	}
-	args = append(args,
-		"--work="+workDir, "--values="+valuesDir,
-		"--namespace="+inst.Namespace, "--installation="+inst.Name, "--uid="+string(inst.UID), "--image="+p.Image,
-		"--timeout="+timeoutOf(inst.Spec).String(), "--termination-log="+corev1.TerminationMessagePathDefault,
-	)
-	if p.Config != "" && step != api.ConfigureStep {
-		args = append(args, "--config-digest="+string(p.Config))
-	}
-	if p.Hidden() {
-		args = append(args, "--hide-output")
-	}
-	return args
+	return order
 }
 
 // resources are those of the spec, or enough for a Nushell.
@@ -95,7 +94,9 @@ func volumes(inst *api.Installation, p Plan) []corev1.Volume {
 	list := []corev1.Volume{
 		projected("payload", payloadSources(inst, p)),
 		projected("values", valueSources(inst, p)),
-		{Name: "work", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: ptr.To(workSize.DeepCopy())}}},
+		{Name: "work", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{
+			Medium: corev1.StorageMediumMemory, SizeLimit: ptr.To(workSize.DeepCopy()),
+		}}},
 	}
 	if inst.Spec.ServiceAccountName != "" {
 		list = append(list, projected("account", accountSources()))

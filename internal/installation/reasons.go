@@ -3,6 +3,8 @@
 package installation
 
 import (
+	"slices"
+
 	api "provisioning.dev/extension-operator/api/v1alpha1"
 	"provisioning.dev/extension-operator/internal/extension"
 )
@@ -64,4 +66,23 @@ var failedReasons = map[string]string{
 	api.InstallStep:   api.InstallFailedReason,
 	api.VerifyStep:    api.VerifyFailedReason,
 	api.UninstallStep: api.UninstallFailedReason,
+}
+
+// Outcomes are how an attempt may end, sorted: Succeeded, or the reason why not.
+func Outcomes() []string { return append(reasonsOf(extension.Terminal), api.StepSucceeded) }
+
+// Waits are the reasons that an Installation is not Ready for yet, sorted.
+func Waits() []string {
+	return append(reasonsOf(extension.Waiting), reasonsOf(extension.Retryable)...)
+}
+
+func reasonsOf(class extension.Class) []string {
+	var reasons []string
+	for reason, is := range classes {
+		if is == class {
+			reasons = append(reasons, reason)
+		}
+	}
+	slices.Sort(reasons)
+	return reasons
 }

@@ -39,12 +39,21 @@ type Payloads interface {
 	Pack(ctx context.Context, members []extension.Member) ([][]byte, error)
 }
 
+// Observer is told what was done. It must not make anybody wait.
+type Observer interface {
+	// Ran is told of each attempt that has ended.
+	Ran(record extension.AttemptRecord)
+	// LeftBehind is told of what was not uninstalled. It may be told twice.
+	LeftBehind(record extension.LeftRecord)
+}
+
 // Settings of the Reconciler; every field is required.
 type Settings struct {
 	// Client reads from informers; Live asks the API server.
 	Client     client.Client
 	Live       client.Reader
 	Recorder   events.EventRecorder
+	Observer   Observer
 	Extensions Extensions
 	Payloads   Payloads
 	// Image and Job say what runs the hooks.
@@ -97,7 +106,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	return r.decide(ctx, inst, offered, notReady)
+	result, err := r.decide(ctx, inst, offered, notReady)
+	if notReady != nil && notReady.Class() == extension.Retryable && result.RequeueAfter == 0 {
+		result.RequeueAfter = refusedAgain
+	}
+	return result, err
 }
 
 // decide finds what the Installation needs next, and does it.
@@ -150,8 +163,13 @@ func (r *Reconciler) offered(ctx context.Context, inst *api.Installation) (Offer
 		return Offered{}, &Fault{api.ExtensionNotReadyReason, "Extension " + name + " is not Ready: " + ready}, nil
 	}
 	offered, problem := r.Extensions.Offered(ctx, ext)
-	if problem != nil {
-		return Offered{}, &Fault{api.ExtensionNotReadyReason, "Extension " + name + " cannot be had: " + problem.Error()}, nil //nolint:nilerr // people are told of it
+	switch {
+	case ctx.Err() != nil:
+		return Offered{}, nil, ctx.Err()
+	case problem != nil && extension.AsFault(problem).Transient:
+		return Offered{}, &Fault{api.InternalErrorReason, "what Extension " + name + " has loaded cannot be had now: " + problem.Error()}, nil
+	case problem != nil:
+		return Offered{}, &Fault{api.ExtensionNotReadyReason, "what Extension " + name + " has loaded cannot be had: " + problem.Error()}, nil //nolint:nilerr // people are told of it
 	}
 	return offered, nil, nil
 }
@@ -240,7 +258,10 @@ func (r *Reconciler) begin(ctx context.Context, inst *api.Installation, run Run,
 		return result, err
 	}
 	p, parts, err := r.plan(ctx, inst, run, offered)
-	if err != nil {
+	switch {
+	case apierrors.IsForbidden(err):
+		return r.refused(ctx, inst, err)
+	case err != nil:
 		return r.unplanned(ctx, inst, err)
 	}
 	if inst, err = r.hold(ctx, inst); err != nil {
@@ -313,6 +334,9 @@ func (r *Reconciler) plan(ctx context.Context, inst *api.Installation, run Run, 
 	}
 	if run.Kept {
 		p.Members, p.Parts, err = r.keptPayload(ctx, inst, extension.Digest(inst.Status.Plan.ContentDigest))
+		return p, nil, err
+	}
+	if p.Parts, err = r.packedBefore(ctx, inst, p); p.Parts > 0 || err != nil {
 		return p, nil, err
 	}
 	parts, err := r.Payloads.Pack(ctx, p.Members)

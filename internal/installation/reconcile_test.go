@@ -45,6 +45,43 @@ func (w *world) life() {
 	}
 }
 
+// Each attempt is recorded as it ends.
+func TestAttemptsAreToldToObservers(t *testing.T) {
+	w := newWorld(NewWithT(t))
+	w.life()
+	w.g.Expect(w.told.ran).To(HaveLen(2))
+	for i, purpose := range []string{api.ApplyPurpose, api.UninstallPurpose} {
+		record := w.told.ran[i]
+		w.g.Expect([]string{record.Namespace, record.Name, record.Purpose, record.Outcome, record.Version}).To(
+			Equal([]string{w.namespace, "db", purpose, api.StepSucceeded, "16.4.0"}))
+		w.g.Expect(record.Number).To(BeEquivalentTo(i + 1))
+		w.g.Expect(record.Ended).To(BeTemporally(">", record.Began))
+		w.g.Expect(w.jobs).To(HaveKey(record.Job))
+	}
+	w.g.Expect(w.told.left).To(BeEmpty())
+}
+
+// A payload that was made before is taken as it is, also where it would be packed in other
+// bytes now; one that is not whole is made whole.
+func TestAPayloadThatIsThereIsTaken(t *testing.T) {
+	for name, parts := range map[string]int{"whole": 2, "cut off": 1} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(NewWithT(t))
+			w.install(func(i *api.Installation) { i.Spec.Suspend = true })
+			bytes := [][]byte{{9}, {1, 2, 3}} // the second as this operator packs it
+			made := installation.PayloadConfigMaps(w.get(), members("16.4.0", "a"), bytes)
+			for i := range parts { // the first comes last
+				w.g.Expect(w.admin.Create(t.Context(), made[len(made)-1-i])).To(Succeed())
+			}
+			w.change(func(i *api.Installation) { i.Spec.Suspend = false })
+			w.until(w.ready)
+			first := &corev1.ConfigMap{}
+			w.g.Expect(w.admin.Get(t.Context(), client.ObjectKeyFromObject(made[0]), first)).To(Succeed())
+			w.g.Expect(first.BinaryData["part"]).To(Equal(map[string][]byte{"whole": {9}, "cut off": []byte("taskserv:containerd:1.7.0")}[name]))
+		})
+	}
+}
+
 func TestALife(t *testing.T) {
 	g := NewWithT(t)
 	w := newWorld(g)
@@ -302,6 +339,8 @@ func TestWhatCannotBeUninstalledIsLeftAndTold(t *testing.T) {
 				told = append(told, <-w.events)
 			}
 			w.g.Expect(told).To(ContainElement(ContainSubstring("Warning LeftBehind what postgresql 16.4.0 installed is left behind, " + c.want)))
+			w.g.Expect(w.told.left).NotTo(BeEmpty())
+			w.g.Expect(w.told.left[0].Left).To(ContainSubstring(c.want))
 		})
 	}
 }

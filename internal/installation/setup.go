@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/types"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -39,13 +40,11 @@ const extensionField = "spec.extensionRef.name"
 
 // Informers are what the manager's cache holds of Jobs and pods: those of Installations
 // alone.
-func Informers() (map[client.Object]cache.ByObject, error) {
+func Informers() map[client.Object]cache.ByObject {
 	ours, err := labels.NewRequirement(UIDLabel, selection.Exists, nil)
-	if err != nil {
-		return nil, err
-	}
+	utilruntime.Must(err) // the label is a constant
 	only := cache.ByObject{Label: labels.NewSelector().Add(*ours)}
-	return map[client.Object]cache.ByObject{&batchv1.Job{}: only, &corev1.Pod{}: only}, nil
+	return map[client.Object]cache.ByObject{&batchv1.Job{}: only, &corev1.Pod{}: only}
 }
 
 // Setup adds the Reconciler to mgr, with workers reconciles at a time.

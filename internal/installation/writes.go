@@ -3,6 +3,7 @@
 package installation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -45,7 +47,29 @@ func (r *Reconciler) conclude(ctx context.Context, inst *api.Installation, o Out
 	if e, worth := Transition(inst.Status, desired); worth {
 		r.Recorder.Eventf(inst, nil, e.Type, e.Reason, "Install", "%s", e.Message)
 	}
+	if was, is := Recorded(inst), Recorded(updated); is != nil && is.Ended() && (was == nil || !was.Ended()) {
+		r.Observer.Ran(recordOf(inst, *is))
+	}
 	return ctrl.Result{}, nil
+}
+
+// recordOf an attempt that has ended.
+func recordOf(inst *api.Installation, a Attempt) extension.AttemptRecord {
+	at := a.At()
+	record := extension.AttemptRecord{
+		Namespace: inst.Namespace, Name: inst.Name, Account: inst.Spec.ServiceAccountName,
+		Purpose: a.Purpose, Outcome: cmp.Or(at.Reason, api.StepSucceeded), Number: a.Number,
+		Version: a.Plan.Version, Content: extension.Digest(a.Plan.ContentDigest), Job: a.JobName(), Message: at.Message,
+	}
+	for _, s := range a.Steps {
+		if s.StartedAt != nil && (record.Began.IsZero() || s.StartedAt.Time.Before(record.Began)) {
+			record.Began = s.StartedAt.Time
+		}
+		if s.FinishedAt != nil && s.FinishedAt.After(record.Ended) {
+			record.Ended = s.FinishedAt.Time
+		}
+	}
+	return record
 }
 
 // locked is a merge patch that applies only to the version that was read.
@@ -98,7 +122,9 @@ func (r *Reconciler) keep(ctx context.Context, inst *api.Installation, p Plan, p
 	}
 	kept := []*corev1.ConfigMap{values}
 	if parts != nil {
-		kept = append(kept, PayloadConfigMaps(inst, p.Members, parts)...)
+		packed := PayloadConfigMaps(inst, p.Members, parts)
+		slices.Reverse(packed) // the first part comes last: where it is, all are
+		kept = append(kept, packed...)
 	}
 	for _, m := range kept {
 		if err := r.keepOne(ctx, inst, m); err != nil {
@@ -120,10 +146,31 @@ func (r *Reconciler) keepOne(ctx context.Context, inst *api.Installation, m *cor
 		return err
 	}
 	if !metav1.IsControlledBy(there, inst) || !maps.Equal(there.Data, m.Data) || !equality.Semantic.DeepEqual(there.BinaryData, m.BinaryData) {
-		return apierrors.NewForbidden(corev1.Resource("configmaps"), m.Name,
-			fmt.Errorf("a ConfigMap of this name is there and not what Installation %s put there; delete it", inst.Name))
+		return notOurs("configmaps", m.Name, inst)
 	}
 	return nil
+}
+
+// packedBefore tells how many parts the payload of a plan has that was made already, by an
+// attempt that was cut off, or one of the same content: 0 for none. What is in them the
+// runner holds against their digests; another operator may pack the same in other bytes.
+func (r *Reconciler) packedBefore(ctx context.Context, inst *api.Installation, p Plan) (int, error) {
+	first := &corev1.ConfigMap{}
+	key := client.ObjectKey{Namespace: inst.Namespace, Name: PayloadName(inst, p.Content(), 0)}
+	if err := r.Live.Get(ctx, key, first); err != nil {
+		return 0, client.IgnoreNotFound(err)
+	}
+	_, parts, err := ReadPayload(first, p.Content())
+	if err != nil || !metav1.IsControlledBy(first, inst) {
+		return 0, notOurs("configmaps", first.Name, inst)
+	}
+	return parts, nil
+}
+
+// notOurs is that somebody has put another object where ours belongs.
+func notOurs(resource, name string, inst *api.Installation) error {
+	return apierrors.NewForbidden(schema.GroupResource{Resource: resource}, name,
+		fmt.Errorf("one of this name is there and not what Installation %s put there; delete it", inst.Name))
 }
 
 // keptPayload finds the members of a payload that is kept.
@@ -148,8 +195,7 @@ func (r *Reconciler) makeJob(ctx context.Context, inst *api.Installation, p Plan
 		return nil, err
 	}
 	if !Adopts(inst, p, there) {
-		return nil, apierrors.NewForbidden(batchv1.Resource("jobs"), job.Name,
-			fmt.Errorf("a Job of this name is there and not the one of Installation %s; delete it", inst.Name))
+		return nil, notOurs("jobs", job.Name, inst)
 	}
 	return there, nil
 }

@@ -5,6 +5,7 @@ package metrics
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	api "provisioning.dev/extension-operator/api/v1alpha1"
 	"provisioning.dev/extension-operator/internal/extension"
 )
 
@@ -15,6 +16,8 @@ var durations = []float64{1e-6, 1e-5, 1e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e
 // counters are what observers are told.
 type counters struct {
 	types, outcomes, codes, levels set
+	// purposes and ends are those of attempts of Installations.
+	purposes, ends set
 
 	loads     *prometheus.CounterVec
 	took      *prometheus.HistogramVec
@@ -22,13 +25,16 @@ type counters struct {
 	reloads   *prometheus.CounterVec
 	refusals  *prometheus.CounterVec
 	clears    prometheus.Counter
+	attempts  *prometheus.CounterVec
+	left      prometheus.Counter
 	// cold, warm and cached are the series of took.
 	cold, warm, cached prometheus.Observer
 }
 
-func newCounters(levels []string) counters {
+func newCounters(s Sources) counters {
 	c := counters{
-		types: typeNames(), outcomes: outcomes(), codes: codeNames(), levels: levels,
+		types: typeNames(), outcomes: outcomes(), codes: codeNames(), levels: s.Levels,
+		purposes: set{api.PlanPurpose, api.ApplyPurpose, api.UninstallPurpose}, ends: s.Outcomes,
 		loads: counterVec("loads_total",
 			"Loads of one extension, by its type and how they ended: carried out by Nushell, or answered from memory.", "type", "outcome"),
 		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -44,6 +50,12 @@ func newCounters(levels []string) counters {
 			"Extensions that were given up (Stalled) until something changes, by the reason.", "reason"),
 		clears: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: prefix + "cache_clears_total", Help: "Times that the memory of loads was cleared.",
+		}),
+		attempts: counterVec("installation_attempts_total",
+			"Attempts of Installations that have ended, by their purpose and how: Succeeded, or the reason why not.", "purpose", "outcome"),
+		left: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: prefix + "installations_left_behind_total",
+			Help: "Installations with the deletionPolicy Uninstall that were let go without having been uninstalled.",
 		}),
 	}
 	c.cold, c.warm, c.cached = c.took.WithLabelValues(howCold), c.took.WithLabelValues(howWarm), c.took.WithLabelValues(howCached)
@@ -70,10 +82,15 @@ func (c *counters) begin() {
 	for _, level := range c.levels {
 		c.processes.WithLabelValues(level)
 	}
+	for _, purpose := range c.purposes {
+		for _, end := range c.ends {
+			c.attempts.WithLabelValues(purpose, end)
+		}
+	}
 }
 
 func (c *counters) all() []prometheus.Collector {
-	return []prometheus.Collector{c.loads, c.took, c.processes, c.reloads, c.refusals, c.clears}
+	return []prometheus.Collector{c.loads, c.took, c.processes, c.reloads, c.refusals, c.clears, c.attempts, c.left}
 }
 
 // Loaded counts a load that was carried out.
@@ -112,3 +129,11 @@ func (c *counters) Reloaded(r extension.VerdictRecord) {
 func (c *counters) Refused(r extension.VerdictRecord) {
 	c.refusals.WithLabelValues(c.codes.label(outcomeOf(r.Fault))).Inc()
 }
+
+// Ran counts an attempt of an Installation that has ended.
+func (c *counters) Ran(r extension.AttemptRecord) {
+	c.attempts.WithLabelValues(c.purposes.label(r.Purpose), c.ends.label(r.Outcome)).Inc()
+}
+
+// LeftBehind counts an Installation that was let go.
+func (c *counters) LeftBehind(extension.LeftRecord) { c.left.Inc() }

@@ -16,6 +16,7 @@ import (
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
 	"provisioning.dev/extension-operator/internal/extension"
+	"provisioning.dev/extension-operator/internal/installation"
 	"provisioning.dev/extension-operator/internal/metrics"
 	"provisioning.dev/extension-operator/internal/sandbox"
 )
@@ -35,6 +36,9 @@ type operator struct {
 	available  bool
 	lost       uint64
 	restart    bool
+	// installations are known where their controller runs.
+	installations []api.Installation
+	installs      bool
 }
 
 // The sandbox's words, as cmd/manager passes them on.
@@ -42,15 +46,17 @@ var levels, layers = sandbox.Levels(), sandbox.Layers()
 
 func newOperator(tb testing.TB) *operator {
 	o := &operator{
-		WithT: NewWithT(tb), registry: prometheus.NewPedanticRegistry(), known: true,
+		WithT: NewWithT(tb), registry: prometheus.NewPedanticRegistry(), known: true, installs: true,
 		catalogs: []metrics.Catalog{{Name: "builtin", Synced: time.Unix(1_700_000_000, 5e8), Versions: 12, Broken: 1, Errors: 2, Available: true}},
 		nushell:  metrics.Nushell{Available: true, Version: "0.115.1", Supported: true},
 		held:     extension.Enforcement{Level: "Enforced"}, available: true,
 	}
 	o.Metrics = metrics.New(metrics.Sources{
 		Version: "v1.2.3", Levels: levels, Layers: layers,
-		Loads:      func() metrics.Loads { return o.loads },
-		Extensions: func() ([]api.Extension, bool) { return o.extensions, o.known },
+		Loads:         func() metrics.Loads { return o.loads },
+		Extensions:    func() ([]api.Extension, bool) { return o.extensions, o.known },
+		Installations: func() ([]api.Installation, bool) { return o.installations, o.installs },
+		Outcomes:      installation.Outcomes(), Waits: installation.Waits(),
 		Catalogs:   func() []metrics.Catalog { return o.catalogs },
 		Nushell:    func() metrics.Nushell { return o.nushell },
 		Sandbox:    func() (extension.Enforcement, bool) { return o.held, o.available },

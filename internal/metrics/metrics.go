@@ -28,8 +28,13 @@ type Sources struct {
 	// Extensions are all there are; known is false until they have been read once. They are
 	// only read.
 	Extensions func() (list []api.Extension, known bool)
-	Catalogs   func() []Catalog
-	Nushell    func() Nushell
+	// Installations are all there are, in the same way; none are known where this process
+	// does not run them. Outcomes are how an attempt of one may end, whole; Waits are the
+	// other reasons for not being Ready.
+	Installations   func() (list []api.Installation, known bool)
+	Outcomes, Waits []string
+	Catalogs        func() []Catalog
+	Nushell         func() Nushell
 	// Sandbox is what would hold a process now. Where less than what is required can be
 	// set up, and so nothing is loaded, it is not available.
 	Sandbox func() (held extension.Enforcement, available bool)
@@ -78,10 +83,10 @@ type Metrics struct {
 
 // New makes a Metrics, to be registered by whoever serves it.
 func New(s Sources) *Metrics {
-	m := &Metrics{counters: newCounters(s.Levels), requests: newRequests()}
+	m := &Metrics{counters: newCounters(s), requests: newRequests()}
 	m.parts = append(m.counters.all(), m.requests.all()...)
 	m.parts = append(m.parts,
-		newLoads(s.Loads), newObjects(s.Extensions), newCatalogs(s.Catalogs), newMachine(s), newAudit(s.LostEvents))
+		newLoads(s.Loads), newObjects(s.Extensions), newInstallations(s), newCatalogs(s.Catalogs), newMachine(s), newAudit(s.LostEvents))
 	return m
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
 	"provisioning.dev/extension-operator/internal/extension"
@@ -108,6 +109,35 @@ func TestExtensionsAreCountedByTypeAndReason(t *testing.T) {
 	o.Expect(o.series("extensions")).To(BeEmpty(), "0 would be a lie")
 }
 
+func TestAttemptsAreCountedByPurposeAndOutcome(t *testing.T) {
+	o := newOperator(t)
+	o.Ran(extension.AttemptRecord{Purpose: api.ApplyPurpose, Outcome: api.StepSucceeded})
+	o.Ran(extension.AttemptRecord{Purpose: api.ApplyPurpose, Outcome: api.StepSucceeded})
+	o.Ran(extension.AttemptRecord{Purpose: api.UninstallPurpose, Outcome: api.OutcomeUnknownReason})
+	o.Ran(extension.AttemptRecord{Purpose: "Party", Outcome: "Fun"})
+	o.LeftBehind(extension.LeftRecord{})
+	o.Expect(o.some("installation_attempts_total")).To(Equal(map[string]float64{
+		"Succeeded,Apply": 2, "OutcomeUnknown,Uninstall": 1, "Other,Other": 1,
+	}))
+	o.Expect(o.series("installation_attempts_total")).To(HaveKeyWithValue("InstallFailed,Apply", 0.0), "a first failure is an increase")
+	o.Expect(o.series("installations_left_behind_total")).To(Equal(map[string]float64{"": 1}))
+}
+
+func TestInstallationsAreCountedByReasonWhereTheyAreKnown(t *testing.T) {
+	o := newOperator(t)
+	for _, reason := range []string{api.InstalledReason, api.InstalledReason, api.QueuedReason, api.VerifyFailedReason, "Odd", ""} {
+		inst := api.Installation{}
+		if reason != "" {
+			inst.Status.Conditions = []metav1.Condition{{Type: api.ReadyCondition, Reason: reason}}
+		}
+		o.installations = append(o.installations, inst)
+	}
+	o.Expect(o.some("installations")).To(Equal(map[string]float64{"Installed": 2, "Queued": 1, "VerifyFailed": 1, "Other": 1, "Unseen": 1}))
+	o.Expect(o.series("installations")).To(HaveKeyWithValue("ImagePullFailed", 0.0))
+	o.installs = false
+	o.Expect(o.series("installations")).To(BeEmpty())
+}
+
 func TestCatalogs(t *testing.T) {
 	o := newOperator(t)
 	o.catalogs = append(o.catalogs, metrics.Catalog{Name: "mine", Errors: 9})
@@ -197,7 +227,7 @@ func TestNamesAreThoseThatPrometheusWants(t *testing.T) {
 
 // mostSeries is how many series a scrape has at most, with one catalog and the two
 // routes that api has, whatever users do.
-const mostSeries = 300
+const mostSeries = 360
 
 // scrape is what Prometheus reads.
 func (o *operator) scrape() string {

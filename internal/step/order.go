@@ -54,10 +54,9 @@ func Defaults() Order {
 var ErrHelp = errors.New("help was asked for")
 
 var (
-	pathForm  = regexp.MustCompile(`^(/[A-Za-z0-9._+@:-]+)+$`)
-	nameForm  = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
-	uidForm   = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
-	imageForm = regexp.MustCompile(`^[A-Za-z0-9\[][A-Za-z0-9._/:@\[\]-]{0,511}$`)
+	pathForm = regexp.MustCompile(`^(/[A-Za-z0-9._+@:-]+)+$`)
+	nameForm = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
+	uidForm  = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 )
 
 // maxObjectName is the longest name of an object, in bytes.
@@ -186,7 +185,7 @@ func (o Order) validate() error {
 		return fmt.Errorf("--installation=%.300q is no name of an object", o.Installation)
 	case !uidForm.MatchString(o.UID):
 		return fmt.Errorf("--uid=%.100q is no uid", o.UID)
-	case !imageForm.MatchString(o.Image):
+	case !extension.ValidImage(o.Image):
 		return fmt.Errorf("--image=%.100q is no reference to an image", o.Image)
 	case o.ConfigDigest != "" && !o.ConfigDigest.Valid():
 		return fmt.Errorf("--config-digest=%.100q is no digest", string(o.ConfigDigest))

@@ -4,14 +4,16 @@ package step
 
 import (
 	"bytes"
-	"encoding/json"
+	stdjson "encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
+
+	"sigs.k8s.io/json"
 
 	"provisioning.dev/extension-operator/internal/extension"
 )
@@ -21,6 +23,8 @@ const (
 	MaxReport = 4 << 10
 	// maxMessage bounds Report.Message, in bytes.
 	maxMessage = 1 << 10
+	// maxChangeKey bounds a key of Report.Changes, in bytes.
+	maxChangeKey = 256
 )
 
 // Report is how one step ended.
@@ -49,9 +53,9 @@ func NewReport(s Step, reason Reason, message string) Report {
 // Encode writes the report as one JSON document of at most MaxReport bytes: the message is cut, and changes are left out
 // from the last on.
 func (r Report) Encode() []byte {
-	r.Message = clip(r.Message, maxMessage)
+	r.Message = printable(extension.Clip(r.Message, maxMessage))
+	r.Changes, r.ChangesOmitted = tellable(r.Changes, r.ChangesOmitted)
 	keys := slices.Sorted(maps.Keys(r.Changes))
-	r.Changes = maps.Clone(r.Changes)
 	for {
 		text := r.encode()
 		switch {
@@ -62,48 +66,83 @@ func (r Report) Encode() []byte {
 			keys = keys[:len(keys)-1]
 			r.ChangesOmitted++
 		default:
-			r.Message = clip(r.Message, len(r.Message)/2)
+			r.Message = extension.Clip(r.Message, len(r.Message)/2)
 		}
 	}
 }
 
+// tellable are changes by keys that can be shown. Keys that come out the same count as omitted, all but one.
+func tellable(changes map[string]extension.Digest, omitted int) (map[string]extension.Digest, int) {
+	if changes == nil {
+		return nil, omitted
+	}
+	told := make(map[string]extension.Digest, len(changes))
+	for _, key := range slices.Sorted(maps.Keys(changes)) {
+		if shown := changeKey(key); shown != "" {
+			told[shown] = changes[key]
+		}
+	}
+	return told, omitted + len(changes) - len(told)
+}
+
+func changeKey(key string) string { return printable(extension.Clip(key, maxChangeKey)) }
+
 // encode cannot fail: a Report holds texts and a number.
 func (r Report) encode() []byte {
 	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
+	encoder := stdjson.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
 	_ = encoder.Encode(r) //nolint:errchkjson // texts and a number
 	return bytes.TrimSpace(text.Bytes())
 }
 
-// Decode reads a termination message strictly: one that extension-runner did not write is an error.
-func Decode(text []byte) (Report, error) {
+// ErrNoReport is what a termination message is that extension-runner did not write. It says nothing of what is in there:
+// that may be what must not be shown.
+var ErrNoReport = errors.New("is not one that extension-runner writes")
+
+// Decode reads the termination message of a step strictly: one JSON document of known fields, none of them twice, about
+// that step, with nothing in it that Encode would not have written. A pod may say anything.
+func Decode(text []byte, s Step) (Report, error) {
 	var r Report
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&r); err != nil {
-		return Report{}, fmt.Errorf("the termination message is not a report of extension-runner: %w", err)
+	if len(text) > MaxReport || !utf8.Valid(text) {
+		return Report{}, ErrNoReport
 	}
-	_, known := exitCodes[r.Reason]
-	_, err := decoder.Token()
-	switch {
-	case !errors.Is(err, io.EOF):
-		return Report{}, errors.New("the termination message goes on behind the report")
-	case !r.Step.Valid() || !known || r.State != r.Reason.state():
-		return Report{}, fmt.Errorf("the termination message has step %.20q, state %.20q and reason %.40q, which do not go together", r.Step, r.State, r.Reason)
-	case r.ConfigDigest != "" && !r.ConfigDigest.Valid():
-		return Report{}, errors.New("the termination message has a configDigest that is none")
+	problems, err := json.UnmarshalStrict(text, &r, json.DisallowDuplicateFields, json.DisallowUnknownFields)
+	if err != nil || len(problems) > 0 || r.Step != s || !r.valid() {
+		return Report{}, ErrNoReport
 	}
+	r.Message = printable(r.Message)
 	return r, nil
 }
 
-// clip makes s one printable line of at most limit bytes.
-func clip(s string, limit int) string {
-	s = strings.Map(func(r rune) rune {
+// maxOmitted is more than configure can make.
+const maxOmitted = 1 << 20
+
+func (r Report) valid() bool {
+	for key, digest := range r.Changes {
+		if key == "" || key != changeKey(key) || !digest.Valid() {
+			return false
+		}
+	}
+	_, known := exitCodes[r.Reason]
+	return r.Step.Valid() && known && r.State == r.Reason.state() &&
+		(r.Code == "" || ValidCode(r.Code)) &&
+		(r.ConfigDigest == "" || r.ConfigDigest.Valid()) &&
+		r.ChangesOmitted >= 0 && r.ChangesOmitted <= maxOmitted
+}
+
+// codeForm is what a code may be: a word, not a sentence.
+var codeForm = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,63}$`)
+
+// ValidCode tells whether a hook's error may have this code.
+func ValidCode(code string) bool { return codeForm.MatchString(code) }
+
+// printable makes s one line that moves no terminal's cursor.
+func printable(s string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return ' '
 		}
 		return r
-	}, strings.ToValidUTF8(s, "?"))
-	return extension.Clip(s, limit)
+	}, strings.ToValidUTF8(s, "?")))
 }

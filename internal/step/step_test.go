@@ -115,7 +115,7 @@ func TestReportsAreReadAsTheyAreWritten(t *testing.T) {
 	r := step.NewReport(step.Configure, "", "made 2 files and objects")
 	r.ConfigDigest = digest
 	r.Changes = map[string]extension.Digest{"files/a & <b>": digest, "objects/ConfigMap/x": digest}
-	read, err := step.Decode(r.Encode())
+	read, err := step.Decode(r.Encode(), step.Configure)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(read).To(Equal(r))
 	g.Expect(string(r.Encode())).To(ContainSubstring("a & <b>"))
@@ -135,7 +135,7 @@ func TestEveryReportFits(t *testing.T) {
 		if len(encoded) > step.MaxReport {
 			t.Fatalf("%d bytes", len(encoded))
 		}
-		read, err := step.Decode(encoded)
+		read, err := step.Decode(encoded, step.Install)
 		if err != nil {
 			t.Fatalf("%v: %s", err, encoded)
 		}
@@ -152,19 +152,28 @@ func TestEveryReportFits(t *testing.T) {
 func TestAMessageThatIsNoReportIsRefused(t *testing.T) {
 	good := string(step.NewReport(step.Verify, step.Timeout, "late").Encode())
 	for name, text := range map[string]string{
-		"nothing":           "",
-		"words":             "OOMKilled",
-		"cut":               good[:len(good)-2],
-		"two":               good + good,
-		"a field more":      strings.Replace(good, "{", `{"more":1,`, 1),
-		"an unknown step":   strings.Replace(good, "verify", "destroy", 1),
-		"an unknown reason": strings.Replace(good, "Timeout", "Because", 1),
-		"a wrong state":     strings.Replace(good, "Failed", "Succeeded", 1),
-		"a wrong digest":    strings.Replace(good, "{", `{"configDigest":"x",`, 1),
+		"nothing":            "",
+		"words":              "OOMKilled",
+		"cut":                good[:len(good)-2],
+		"two":                good + good,
+		"a field more":       strings.Replace(good, "{", `{"more":1,`, 1),
+		"an unknown step":    strings.Replace(good, "verify", "destroy", 1),
+		"an unknown reason":  strings.Replace(good, "Timeout", "Because", 1),
+		"a wrong state":      strings.Replace(good, "Failed", "Succeeded", 1),
+		"a wrong digest":     strings.Replace(good, "{", `{"configDigest":"x",`, 1),
+		"another step":       string(step.NewReport(step.Install, step.Timeout, "late").Encode()),
+		"a field twice":      strings.Replace(good, "{", `{"message":"early",`, 1),
+		"a sentence as code": strings.Replace(good, "{", `{"code":"no room",`, 1),
+		"a change of none":   strings.Replace(good, "{", `{"changes":{"files/a":"x"},`, 1),
+		"an odd key":         strings.Replace(good, "{", `{"changes":{"a\u0007b":"`+string(digest)+`"},`, 1),
+		"too many omitted":   strings.Replace(good, "{", `{"changesOmitted":2000000000,`, 1),
+		"fewer than none":    strings.Replace(good, "{", `{"changesOmitted":-1,`, 1),
+		"too long":           strings.Replace(good, "late", strings.Repeat("l", step.MaxReport), 1),
+		"no text":            strings.Replace(good, "late", "\xff", 1),
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := step.Decode([]byte(text))
-			NewWithT(t).Expect(err).To(HaveOccurred())
+			_, err := step.Decode([]byte(text), step.Verify)
+			NewWithT(t).Expect(err).To(MatchError(step.ErrNoReport))
 		})
 	}
 }
