@@ -35,7 +35,13 @@ func (r *Reconciler) leave(ctx context.Context, inst *api.Installation) (ctrl.Re
 	case f.Observe:
 		result, err = r.observe(ctx, inst, nil)
 	case f.Run != nil:
-		result, err = r.record(ctx, inst, plan, f.Token)
+		job, refusal := r.makeJob(ctx, inst, plan)
+		if final(refusal) {
+			return again(r.farewell(ctx, inst, leaveBehind(inst, f.Run, "the API server refuses the Job: "+refusal.Error()).Left))
+		}
+		if err = refusal; err == nil {
+			result, err = r.conclude(ctx, inst, Outcome{Attempt: Begin(inst, plan, job, r.Now()), Token: f.Token})
+		}
 	}
 	if result.RequeueAfter == 0 || result.RequeueAfter > f.Again {
 		result.RequeueAfter = f.Again

@@ -297,7 +297,7 @@ func (r *Reconciler) record(ctx context.Context, inst *api.Installation, p Plan,
 
 // refused tells what the API server would not take, in its own words, and tries again.
 func (r *Reconciler) refused(ctx context.Context, inst *api.Installation, err error) (ctrl.Result, error) {
-	if !apierrors.IsForbidden(err) && !apierrors.IsInvalid(err) && !apierrors.IsBadRequest(err) {
+	if !final(err) {
 		return again(err)
 	}
 	result, err := r.conclude(ctx, inst, Outcome{
@@ -305,6 +305,11 @@ func (r *Reconciler) refused(ctx context.Context, inst *api.Installation, err er
 	})
 	result.RequeueAfter = max(result.RequeueAfter, refusedAgain)
 	return result, err
+}
+
+// final tells whether the API server will not take a request, however often it is sent.
+func final(err error) bool {
+	return apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)
 }
 
 // nothingToInstall tells where there is no hook that an attempt could run.

@@ -323,6 +323,14 @@ func TestWhatCannotBeUninstalledIsLeftAndTold(t *testing.T) {
 		"the namespace goes": {func(w *world) {
 			w.g.Expect(w.admin.Delete(context.Background(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}})).To(Succeed())
 		}, "because its namespace is being deleted"},
+		"the Job is refused": {func(w *world) {
+			w.refuseJobs()
+			w.g.Eventually(func() error {
+				return w.admin.Create(context.Background(), &batchv1.Job{
+					ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, GenerateName: "other-"}, Spec: *w.anyJob().Spec.DeepCopy(),
+				}, client.DryRunAll)
+			}, 10*time.Second).Should(MatchError(ContainSubstring("exceeded quota")))
+		}, "because the API server refuses the Job: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -343,6 +351,21 @@ func TestWhatCannotBeUninstalledIsLeftAndTold(t *testing.T) {
 			w.g.Expect(w.told.left[0].Left).To(ContainSubstring(c.want))
 		})
 	}
+}
+
+// refuseJobs has the API server take no more Jobs in the namespace.
+func (w *world) refuseJobs() {
+	none := corev1.ResourceList{"count/jobs.batch": resource.MustParse("0")}
+	quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "no-jobs"}, Spec: corev1.ResourceQuotaSpec{Hard: none}}
+	w.g.Expect(w.admin.Create(context.Background(), quota)).To(Succeed())
+	quota.Status = corev1.ResourceQuotaStatus{Hard: none, Used: none} // as the quota controller says it
+	w.g.Expect(w.admin.Status().Update(context.Background(), quota)).To(Succeed())
+}
+
+// anyJob is like one of the operator's.
+func (w *world) anyJob() *batchv1.Job {
+	inst := w.get()
+	return installation.Job(inst, planOf(w.g, inst, api.UninstallPurpose), options)
 }
 
 // removePayload deletes the first part by force, and returns what it was.

@@ -6,6 +6,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -147,6 +148,13 @@ func TestReasonsAreThoseOfTheAPI(t *testing.T) {
 		got = append(got, value)
 	}
 	g.Expect(got).To(ConsistOf(want))
+	docs, err := os.ReadFile("../../docs/installation.md")
+	g.Expect(err).NotTo(HaveOccurred())
+	for _, reason := range want {
+		if reason != "NotInstalled" { // of the condition Installed alone, and plain
+			g.Expect(string(docs)).To(ContainSubstring("`"+reason+"`"), "documented")
+		}
+	}
 }
 
 // constants reads the string constants of a file whose names have a suffix.
