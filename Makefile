@@ -14,6 +14,9 @@ GENERATED ?= .
 # What the image and the manifests are called: make docker-build IMAGE=registry.example/extension-operator:v1
 IMAGE ?= extension-operator:dev
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# What make image-tar builds for, linux/amd64 or linux/arm64; and the file with a static nu, where no npm package of one is pinned.
+PLATFORM ?= linux/amd64
+NUSHELL ?=
 
 # Each tool has a module file of its own: one for all of them does not resolve.
 CONTROLLER_GEN := go tool -modfile=hack/tools/controller-gen.mod controller-gen
@@ -115,9 +118,15 @@ install-yaml: ## Write dist/install.yaml: one file for kubectl apply
 	sed 's|extension-operator:dev|$(IMAGE)|' dist/install.yaml.tmp > dist/install.yaml
 	rm dist/install.yaml.tmp
 
+.PHONY: image-tar
+image-tar: ## Write dist/extension-operator-ARCH.tar, the image IMAGE for PLATFORM, without Docker
+	CGO_ENABLED=0 go run ./hack/image -image='$(IMAGE)' -platform='$(PLATFORM)' -version='$(VERSION)' -nushell='$(NUSHELL)'
+
 .PHONY: docker-build
-docker-build: ## Build the container image IMAGE
-	docker build --build-arg VERSION=$(VERSION) --tag $(IMAGE) .
+docker-build: ## Build the container image IMAGE for PLATFORM with Docker
+	epoch=$$(git log -1 --format=%ct) && docker build --platform $(PLATFORM) --build-arg VERSION=$(VERSION) \
+		--build-arg REVISION=$$(git rev-parse HEAD) --build-arg SOURCE_DATE_EPOCH=$$epoch \
+		--build-arg CREATED=$$(TZ=UTC git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd) --tag $(IMAGE) .
 
 .PHONY: clean
 clean: ## Remove what was built in the tree (the cache folder outside it stays)

@@ -24,9 +24,15 @@ const (
 	maxNushell = 256 << 20
 )
 
-// nushellPackages are the npm packages that carry the official nu, with the hash npm calls integrity. Only packages whose
-// hash was seen and pinned are fetched; on other platforms nu comes from NUSHELL_PATH or PATH.
-var nushellPackages = map[string]struct{ name, integrity string }{
+// NushellPackage is an npm package that carries the official nu.
+type NushellPackage struct {
+	name      string
+	integrity string // its hash, as npm writes it
+}
+
+// nushellPackages are those whose hash was seen and pinned; only these are fetched. On other platforms nu comes from
+// NUSHELL_PATH or PATH. npm's package for linux/arm64 cannot be among them: its nu needs glibc, and the sandbox a static one.
+var nushellPackages = map[string]NushellPackage{
 	"linux/amd64": {
 		name:      "@nushell/linux-x64",
 		integrity: "sha512-w6eMwPZJ/JqIEq2BgUif71fzBuNFxA1xvrIshC+bQYq44x2PgOE+x1IX+URNUBQSkCLAY9ze2Egec00RMyDtMA==",
@@ -39,8 +45,7 @@ func (p *Provider) nushell(ctx context.Context) (string, error) {
 		return checkedNushell(ctx, path, "NUSHELL_PATH")
 	}
 	platform := runtime.GOOS + "/" + runtime.GOARCH
-	pkg, pinned := nushellPackages[platform]
-	if !pinned {
+	if _, pinned := nushellPackages[platform]; !pinned {
 		path, err := exec.LookPath("nu")
 		if err != nil {
 			return "", fmt.Errorf("no Nushell package is pinned for %s: install Nushell %s (with Homebrew or cargo, for example), "+
@@ -48,12 +53,44 @@ func (p *Provider) nushell(ctx context.Context) (string, error) {
 		}
 		return checkedNushell(ctx, path, "PATH")
 	}
+	return p.PinnedNushell(ctx, platform)
+}
+
+// PinnedNushell returns the path of the nu of a platform's pinned npm package, whatever the environment names.
+func (p *Provider) PinnedNushell(ctx context.Context, platform string) (string, error) {
+	pkg, err := PackageOfNushell(platform)
+	if err != nil {
+		return "", err
+	}
 	name := strings.ReplaceAll("nushell-"+nushellVersion+"-"+platform, "/", "-")
 	dir, err := p.folder(name, func(dir string) error {
 		p.logf("fetching Nushell %s from npm (about 30 MB)", nushellVersion)
-		return fetchNushell(ctx, dir, pkg.name+"@"+nushellVersion, pkg.integrity)
+		return pkg.fetch(ctx, dir)
 	})
 	return filepath.Join(dir, "nu"), err
+}
+
+// PackageOfNushell returns the package that is pinned for a platform, such as linux/amd64.
+func PackageOfNushell(platform string) (NushellPackage, error) {
+	pkg, pinned := nushellPackages[platform]
+	if !pinned {
+		return NushellPackage{}, fmt.Errorf("no Nushell package is pinned for %s", platform)
+	}
+	return pkg, nil
+}
+
+// Spec is what npm calls the package and its version.
+func (n NushellPackage) Spec() string { return n.name + "@" + nushellVersion }
+
+// NushellVersion is the version of the pinned packages.
+func NushellVersion() string { return nushellVersion }
+
+// Unpack writes nu, executable, from the package's archive to target, if the archive has the pinned hash.
+func (n NushellPackage) Unpack(archive, target string) error {
+	if err := checkIntegrity(archive, n.integrity); err != nil {
+		return err
+	}
+	return unpackFile(archive, "package/bin/nu", target)
 }
 
 // checkedNushell returns the absolute path of a nu that the user brings, if it has the pinned version.
@@ -69,7 +106,8 @@ func checkedNushell(ctx context.Context, path, origin string) (string, error) {
 	return filepath.Abs(path)
 }
 
-func fetchNushell(ctx context.Context, dir, spec, integrity string) error {
+func (n NushellPackage) fetch(ctx context.Context, dir string) error {
+	spec := n.Spec()
 	cmd := exec.CommandContext(ctx, "npm", "pack", "--silent", "--pack-destination", dir, spec)
 	cmd.Dir = dir // away from the source tree, so that no .npmrc of it is read
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -79,10 +117,7 @@ func fetchNushell(ctx context.Context, dir, spec, integrity string) error {
 	if err != nil || len(archives) != 1 {
 		return fmt.Errorf("npm pack %s left %d archives, not one", spec, len(archives))
 	}
-	if err := checkIntegrity(archives[0], integrity); err != nil {
-		return err
-	}
-	if err := unpackFile(archives[0], "package/bin/nu", filepath.Join(dir, "nu")); err != nil {
+	if err := n.Unpack(archives[0], filepath.Join(dir, "nu")); err != nil {
 		return err
 	}
 	return os.Remove(archives[0])
