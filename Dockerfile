@@ -1,39 +1,52 @@
 # syntax=docker/dockerfile:1
 
-# The Go programs, static.
-FROM golang:1.26 AS build
-ARG VERSION=dev
+# What is in the image, and where, is a list: hack/image/contents.go. Its program makes the files here as it does for
+# make image-tar; a test holds the last stage to the list.
+
+# Nushell, the official static build as npm has it. hack/image refuses another hash than the pinned one.
+FROM --platform=$BUILDPLATFORM node:22-slim AS npm
+ARG TARGETARCH
+WORKDIR /nushell
+RUN --mount=type=cache,target=/root/.npm \
+    test "${TARGETARCH}" = amd64 || { echo "no Nushell package is pinned for ${TARGETARCH}: put a static nu into a folder FOLDER and build with" \
+      "--build-context nushell=FOLDER --build-arg NUSHELL=nu"; exit 1; }; \
+    npm pack --silent @nushell/linux-x64@0.115.1 && mv ./*.tgz nushell.tgz
+
+FROM scratch AS nushell
+COPY --from=npm /nushell/nushell.tgz /
+
+# The files, in a folder for each layer. The compiler runs on the machine's own platform, whatever the image is for.
+FROM --platform=$BUILDPLATFORM golang:1.26 AS rootfs
 WORKDIR /src
 COPY go.mod go.sum ./
-RUN go mod download
-COPY api api
-COPY cmd cmd
-COPY internal internal
-RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /out/manager ./cmd/manager \
- && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o /out/extension-sandbox ./cmd/extension-sandbox \
- && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o /out/extension-runner ./cmd/extension-runner
-
-# Nushell, the official static build, pinned by its hash. Only amd64 has a pinned package: hack/internal/asset/nushell.go.
-FROM node:22-slim AS nushell
-ARG TARGETARCH=amd64
-ARG NUSHELL_VERSION=0.115.1
-ARG NUSHELL_INTEGRITY=sha512-w6eMwPZJ/JqIEq2BgUif71fzBuNFxA1xvrIshC+bQYq44x2PgOE+x1IX+URNUBQSkCLAY9ze2Egec00RMyDtMA==
-WORKDIR /nushell
-RUN test "${TARGETARCH}" = amd64 || { echo "no Nushell package is pinned for ${TARGETARCH}"; exit 1; }
-RUN npm pack --silent "@nushell/linux-x64@${NUSHELL_VERSION}" \
- && node -e 'const c = require("crypto"), f = require("fs"), got = "sha512-" + c.createHash("sha512").update(f.readFileSync(process.argv[1])).digest("base64"); if (got !== process.argv[2]) { console.error("hash is " + got); process.exit(1) }' \
-      "nushell-linux-x64-${NUSHELL_VERSION}.tgz" "${NUSHELL_INTEGRITY}" \
- && tar -xzf "nushell-linux-x64-${NUSHELL_VERSION}.tgz" --strip-components=2 package/bin/nu \
- && ./nu --version
+RUN --mount=type=cache,target=/go/pkg/mod go mod download
+COPY . .
+ARG TARGETPLATFORM
+ARG NUSHELL=nushell.tgz
+ARG VERSION=dev
+ARG REVISION=unknown
+ARG SOURCE_DATE_EPOCH=0
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+    --mount=type=bind,from=nushell,source=/,target=/nushell \
+    CGO_ENABLED=0 go run ./hack/image -source=/src -rootfs=/rootfs -platform="${TARGETPLATFORM}" \
+      -version="${VERSION}" -revision="${REVISION}" -epoch="${SOURCE_DATE_EPOCH}" -nushell="/nushell/${NUSHELL}"
 
 # Nothing but what runs: no shell, no package manager.
 FROM scratch
-COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
-COPY --from=build /out/manager /out/extension-runner /out/extension-sandbox /usr/local/bin/
-COPY --from=nushell /nushell/nu /usr/local/bin/nu
-COPY nushell /usr/share/extension-operator/nushell
-COPY extensions /usr/share/extension-operator/extensions
-COPY internal/config/config.defaults.toml /usr/share/extension-operator/config.defaults.toml
+COPY --link --from=rootfs /rootfs/nushell/ /
+COPY --link --from=rootfs /rootfs/library/ /
+COPY --link --from=rootfs /rootfs/programs/ /
+ARG VERSION=dev
+ARG REVISION=unknown
+ARG CREATED=1970-01-01T00:00:00Z
+LABEL org.opencontainers.image.created="${CREATED}" \
+      org.opencontainers.image.description="A Kubernetes operator for extensions: versioned packages of Nushell code, loaded in a sandbox" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="https://provisioning.dev/extension-operator" \
+      org.opencontainers.image.title="extension-operator" \
+      org.opencontainers.image.version="${VERSION}"
+ENV PATH=/usr/local/bin
 USER 65532:65532
 # Where things lie here is what the settings of the manager and the flags of extension-runner default to.
 ENTRYPOINT ["/usr/local/bin/manager"]

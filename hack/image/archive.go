@@ -123,9 +123,9 @@ func indexOf(image v1.Image, name reference.NamedTagged) (v1.IndexManifest, erro
 
 // forDocker is the manifest.json that docker load looks for.
 func forDocker(blobs []blob, name reference.NamedTagged) any {
-	var layers []string
-	for _, b := range blobs[1 : len(blobs)-1] {
-		layers = append(layers, b.path())
+	layers := make([]string, len(blobs)-2)
+	for i, b := range blobs[1 : len(blobs)-1] {
+		layers[i] = b.path()
 	}
 	return []map[string]any{{"Config": blobs[0].path(), "RepoTags": []string{reference.FamiliarString(name)}, "Layers": layers}}
 }

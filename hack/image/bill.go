@@ -6,7 +6,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	_ "embed"
-	"fmt"
+	"encoding/hex"
 	"io"
 	"os"
 	"path"
@@ -112,7 +112,7 @@ func (m module) component() cyclonedx.Component {
 }
 
 func spdx(ids ...string) *cyclonedx.Licenses {
-	var all cyclonedx.Licenses
+	all := make(cyclonedx.Licenses, 0, len(ids))
 	for _, id := range ids {
 		all = append(all, cyclonedx.LicenseChoice{License: &cyclonedx.License{ID: id}})
 	}
@@ -129,5 +129,5 @@ func hashOf(name string) (*[]cyclonedx.Hash, error) {
 	if _, err := io.Copy(hash, file); err != nil {
 		return nil, err
 	}
-	return &[]cyclonedx.Hash{{Algorithm: cyclonedx.HashAlgoSHA256, Value: fmt.Sprintf("%x", hash.Sum(nil))}}, nil
+	return &[]cyclonedx.Hash{{Algorithm: cyclonedx.HashAlgoSHA256, Value: hex.EncodeToString(hash.Sum(nil))}}, nil
 }

@@ -38,7 +38,9 @@ type build struct {
 	bill  *bill
 }
 
-func (b *build) inSource(name string) string { return filepath.Join(b.source, filepath.FromSlash(name)) }
+func (b *build) inSource(name string) string {
+	return filepath.Join(b.source, filepath.FromSlash(name))
+}
 
 func (b *build) arch() string { return path.Base(b.platform) }
 

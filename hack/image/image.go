@@ -16,13 +16,13 @@ import (
 func (b *build) labels() map[string]string {
 	const prefix = "org.opencontainers.image."
 	return map[string]string{
-		prefix + "title":         "extension-operator",
-		prefix + "description":   "A Kubernetes operator for extensions: versioned packages of Nushell code, loaded in a sandbox",
-		prefix + "licenses":      "Apache-2.0",
-		prefix + "source":        "https://provisioning.dev/extension-operator",
-		prefix + "version":       b.version,
-		prefix + "revision":      b.revision,
-		prefix + "created":       b.created.Format(time.RFC3339),
+		prefix + "title":       "extension-operator",
+		prefix + "description": "A Kubernetes operator for extensions: versioned packages of Nushell code, loaded in a sandbox",
+		prefix + "licenses":    "Apache-2.0",
+		prefix + "source":      "https://provisioning.dev/extension-operator",
+		prefix + "version":     b.version,
+		prefix + "revision":    b.revision,
+		prefix + "created":     b.created.Format(time.RFC3339),
 	}
 }
 
@@ -52,7 +52,7 @@ func (b *build) image() (v1.Image, error) {
 	}
 	settings = settings.DeepCopy()
 	settings.OS, settings.Architecture, settings.Created = "linux", b.arch(), v1.Time{Time: b.created}
-	settings.Config = v1.Config{User: user, Entrypoint: []string{entrypoint}, Env: environment, WorkingDir: "/", Labels: b.labels()}
+	settings.Config = v1.Config{User: user, Entrypoint: []string{entrypoint}, Env: environment, Labels: b.labels()}
 	return mutate.ConfigFile(image, settings)
 }
 

@@ -21,6 +21,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/distribution/reference"
+
 	"provisioning.dev/extension-operator/hack/internal/asset"
 	"provisioning.dev/extension-operator/hack/tree"
 )
@@ -55,29 +57,35 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	return b.release(b.write(o, name, out))
+}
+
+// write writes what the command line asks for: folders, an archive, or both.
+func (b *build) write(o options, name reference.NamedTagged, out io.Writer) error {
 	if o.rootfs != "" {
-		return b.release(b.writeFolders(o.rootfs))
+		if err := b.writeFolders(o.rootfs); err != nil || o.output == "" {
+			return err
+		}
+	}
+	if o.output == "" {
+		o.output = filepath.Join(b.source, "dist", "extension-operator-"+b.arch()+".tar")
 	}
 	image, err := b.image()
 	if err != nil {
-		return b.release(err)
+		return err
 	}
-	output := o.output
-	if output == "" {
-		output = filepath.Join(b.source, "dist", "extension-operator-"+b.arch()+".tar")
+	if err := writeArchive(o.output, image, name); err != nil {
+		return err
 	}
-	if err := writeArchive(output, image, name); err != nil {
-		return b.release(err)
-	}
-	return b.release(summarize(out, output, name.String(), image))
+	return summarize(out, o.output, name.String(), image)
 }
 
 func parse(args []string) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("image", flag.ContinueOnError)
 	flags.StringVar(&o.source, "source", "", "root of the source tree; without it the one of the working folder")
-	flags.StringVar(&o.output, "output", "", "the archive to write; without it dist/extension-operator-ARCH.tar")
-	flags.StringVar(&o.rootfs, "rootfs", "", "write the files into this folder, a folder for each layer, and no archive")
+	flags.StringVar(&o.output, "output", "", "the archive to write; without it and -rootfs dist/extension-operator-ARCH.tar")
+	flags.StringVar(&o.rootfs, "rootfs", "", "write the files into this folder, a folder for each layer; an archive only with -output")
 	flags.StringVar(&o.name, "image", "extension-operator:dev", "what the image is called in the archive")
 	flags.StringVar(&o.platform, "platform", "linux/amd64", "what the image is for: linux/amd64 or linux/arm64")
 	flags.StringVar(&o.version, "version", "dev", "the version of the operator")

@@ -32,7 +32,7 @@ type module struct {
 type licence struct {
 	name    string // below the module's folder
 	content []byte
-	ids     []string // of SPDX; none of a file that only names people
+	ids     []string // of SPDX; none of a file that names people or speaks of patents
 }
 
 // bill is what the programs say of themselves.
@@ -108,11 +108,7 @@ func listed[T content]() []T {
 // gatherLicences returns those of each module: the files in the folders of the packages that the programs have, and in the
 // folders above, because a module may keep code of others with a licence of its own.
 func (b *build) gatherLicences(versions map[string]string) (map[string][]licence, error) {
-	args := []string{"list", "-deps", "-json=Dir,Module"}
-	for _, p := range listed[program]() {
-		args = append(args, p.source)
-	}
-	out, err := b.runGo(args...)
+	out, err := b.runGo(append([]string{"list", "-deps", "-json=Dir,Module"}, programSources()...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -146,6 +142,15 @@ func (b *build) gatherLicences(versions map[string]string) (map[string][]licence
 	}
 }
 
+func programSources() []string {
+	programs := listed[program]()
+	sources := make([]string, len(programs))
+	for i, p := range programs {
+		sources[i] = p.source
+	}
+	return sources
+}
+
 func (b *build) licenceOfGo() ([]licence, error) {
 	out, err := b.runGo("env", "GOROOT")
 	if err != nil {
@@ -157,6 +162,9 @@ func (b *build) licenceOfGo() ([]licence, error) {
 
 // licenceNames are how files with a licence are called, or with what must go along with it.
 var licenceNames = regexp.MustCompile(`(?i)^(licen[cs]es?|copying|notice|patents|copyright)([-._].*)?$`)
+
+// asideNames are those of files that go along with a licence and are none.
+var asideNames = regexp.MustCompile(`(?i)^(notice|patents|copyright)`)
 
 // codeNames are those of code about licences.
 var codeNames = regexp.MustCompile(`(?i)\.(go|tmpl|json|ya?ml|sh)$`)
@@ -180,7 +188,11 @@ func licencesIn(dir, root string) ([]licence, error) {
 		if err != nil {
 			return nil, err
 		}
-		found = append(found, licence{name: filepath.ToSlash(name), content: content, ids: idsOf(content)})
+		text := licence{name: filepath.ToSlash(name), content: content}
+		if !asideNames.MatchString(entry.Name()) {
+			text.ids = idsOf(content)
+		}
+		found = append(found, text)
 	}
 	return found, nil
 }

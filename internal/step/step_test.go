@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -189,20 +188,6 @@ func TestReasonsHaveAnExitCode(t *testing.T) {
 	var document map[string]any
 	g.Expect(json.Unmarshal(step.NewReport(step.Verify, step.HookMissing, "").Encode(), &document)).To(Succeed())
 	g.Expect(document).To(Equal(map[string]any{"step": "verify", "state": "Skipped", "reason": "HookMissing"}))
-}
-
-func TestDefaultsAreWhereTheImageHasThings(t *testing.T) {
-	g := NewWithT(t)
-	dockerfile, err := os.ReadFile("../../Dockerfile")
-	g.Expect(err).NotTo(HaveOccurred())
-	o := step.Defaults()
-	for _, line := range []string{
-		"COPY --from=nushell /nushell/nu " + o.Nushell + "\n",
-		"/out/extension-runner /out/extension-sandbox " + path.Dir(o.SandboxHelper) + "/\n",
-		"COPY nushell " + o.Provisioning + "\n",
-	} {
-		g.Expect(string(dockerfile)).To(ContainSubstring(line))
-	}
 }
 
 func TestReasonsAreDocumented(t *testing.T) {

@@ -53,7 +53,11 @@ func (p *Provider) nushell(ctx context.Context) (string, error) {
 		}
 		return checkedNushell(ctx, path, "PATH")
 	}
-	return p.PinnedNushell(ctx, platform)
+	path, err := p.PinnedNushell(ctx, platform)
+	if err != nil {
+		return "", fmt.Errorf("%w\n(or set NUSHELL_PATH to a nu %s)", err, nushellVersion)
+	}
+	return path, nil
 }
 
 // PinnedNushell returns the path of the nu of a platform's pinned npm package, whatever the environment names.
@@ -111,7 +115,7 @@ func (n NushellPackage) fetch(ctx context.Context, dir string) error {
 	cmd := exec.CommandContext(ctx, "npm", "pack", "--silent", "--pack-destination", dir, spec)
 	cmd.Dir = dir // away from the source tree, so that no .npmrc of it is read
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("npm pack %s (npm comes with Node.js; or set NUSHELL_PATH): %w\n%s", spec, err, out)
+		return fmt.Errorf("npm pack %s, for which npm, which comes with Node.js, and its registry are needed: %w\n%s", spec, err, out)
 	}
 	archives, err := filepath.Glob(filepath.Join(dir, "*.tgz"))
 	if err != nil || len(archives) != 1 {
