@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"debug/buildinfo"
 	"encoding/json"
@@ -72,10 +73,9 @@ func checkSchema(g Gomega, bill io.Reader) {
 	for name, file := range map[string]string{
 		"bom-1.6.schema.json": "bom-1.6.schema.json", "spdx.schema.json": "spdx.schema.json", "jsf-0.82.schema.json": "jsf-0.82.schemax.json",
 	} {
-		text, err := os.Open(filepath.Join(strings.TrimSpace(string(dir)), "schema", file))
+		text, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), "schema", file))
 		g.Expect(err).NotTo(HaveOccurred())
-		defer text.Close()
-		document, err := jsonschema.UnmarshalJSON(text)
+		document, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(compiler.AddResource("http://cyclonedx.org/schema/"+name, document)).To(Succeed())
 	}
