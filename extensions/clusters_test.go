@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 )
@@ -23,19 +24,16 @@ type buildkitConfig struct {
 	} `toml:"grpc"`
 	Worker struct {
 		OCI struct {
-			Enabled bool `toml:"enabled"`
+			buildkitLimits
+
+			Rootless         bool `toml:"rootless"`
+			NoProcessSandbox bool `toml:"noProcessSandbox"`
 		} `toml:"oci"`
 		Containerd struct {
-			Enabled        bool     `toml:"enabled"`
-			Address        string   `toml:"address"`
-			Namespace      string   `toml:"namespace"`
-			Snapshotter    string   `toml:"snapshotter"`
-			Platforms      []string `toml:"platforms"`
-			MaxParallelism int      `toml:"max-parallelism"`
-			GC             bool     `toml:"gc"`
-			ReservedSpace  string   `toml:"reservedSpace"`
-			MaxUsedSpace   string   `toml:"maxUsedSpace"`
-			MinFreeSpace   string   `toml:"minFreeSpace"`
+			buildkitLimits
+
+			Address   string `toml:"address"`
+			Namespace string `toml:"namespace"`
 		} `toml:"containerd"`
 	} `toml:"worker"`
 	Registry map[string]struct {
@@ -43,9 +41,22 @@ type buildkitConfig struct {
 	} `toml:"registry"`
 }
 
+// buildkitLimits are what both workers have.
+type buildkitLimits struct {
+	Enabled        bool     `toml:"enabled"`
+	Snapshotter    string   `toml:"snapshotter"`
+	Platforms      []string `toml:"platforms"`
+	MaxParallelism int      `toml:"max-parallelism"`
+	GC             bool     `toml:"gc"`
+	ReservedSpace  string   `toml:"reservedSpace"`
+	MaxUsedSpace   string   `toml:"maxUsedSpace"`
+	MinFreeSpace   string   `toml:"minFreeSpace"`
+}
+
 func TestBuildKit(t *testing.T) {
 	g := NewWithT(t)
-	answers := configure(t, "clusters/buildkit", values{}, full["clusters/buildkit"])
+	onContainerd := full["clusters/buildkit"].with(values{"worker": "containerd", "addresses": []string{"tcp://0.0.0.0:1234", "unix:///run/b.sock"}})
+	answers := configure(t, "clusters/buildkit", values{}, onContainerd)
 
 	config := strictTOML[buildkitConfig](t, answers[0].Files["buildkitd.toml"])
 	g.Expect(config.GRPC.Address).To(Equal([]string{"unix:///run/buildkit/buildkitd.sock"}))
@@ -73,6 +84,68 @@ func TestBuildKit(t *testing.T) {
 	configMap := object[corev1.ConfigMap](t, answers[1], "ConfigMap")
 	g.Expect(configMap.Name).To(Equal("builder"))
 	g.Expect(configMap.Data).To(Equal(answers[1].Files))
+	g.Expect(answers[1].Objects).To(HaveLen(1))
+}
+
+// With a worker of its own the daemon runs rootless in a pod.
+func TestBuildKitInKubernetes(t *testing.T) {
+	g := NewWithT(t)
+	answers := configure(t, "clusters/buildkit", values{"worker": "oci"}, full["clusters/buildkit"],
+		full["clusters/buildkit"].with(values{"addresses": []string{"tcp://0.0.0.0:4321"}}))
+	least, most, remote := answers[0], answers[1], answers[2]
+
+	worker := strictTOML[buildkitConfig](t, most.Files["buildkitd.toml"]).Worker
+	g.Expect(worker.Containerd.Enabled).To(BeFalse())
+	oci := worker.OCI
+	g.Expect([]bool{oci.Enabled, oci.Rootless, oci.NoProcessSandbox, oci.GC}).To(HaveEach(true))
+	g.Expect(oci.Snapshotter).To(Equal("native"))
+	g.Expect(oci.Platforms).To(Equal([]string{"linux/amd64", "linux/arm/v7"}))
+	g.Expect(oci.MaxParallelism).To(Equal(16))
+	g.Expect([]string{oci.ReservedSpace, oci.MaxUsedSpace, oci.MinFreeSpace}).To(Equal([]string{"5GB", "100GB", "10%"}))
+
+	pod := object[appsv1.Deployment](t, least, "Deployment").Spec.Template.Spec
+	g.Expect(pod.AutomountServiceAccountToken).To(HaveValue(BeFalse()))
+	g.Expect(pod.SecurityContext.RunAsNonRoot).To(HaveValue(BeTrue()))
+	g.Expect(pod.SecurityContext.SeccompProfile).To(BeNil())
+	g.Expect(pod.SecurityContext.AppArmorProfile).To(BeNil())
+	container := pod.Containers[0]
+	g.Expect(container.SecurityContext.Privileged).To(BeNil())
+	g.Expect(*container.SecurityContext.Capabilities).To(Equal(corev1.Capabilities{Drop: []corev1.Capability{"ALL"}, Add: []corev1.Capability{"SETUID", "SETGID"}}))
+	g.Expect(container.Image).To(Equal("moby/buildkit:v0.23.2-rootless"))
+	g.Expect(container.Resources.Limits.Memory().String()).To(Equal("4Gi"))
+	g.Expect(container.ReadinessProbe.Exec.Command).To(Equal([]string{"buildctl", "--addr=unix:///run/buildkit/buildkitd.sock", "debug", "workers"}))
+	g.Expect(object[corev1.Service](t, least, "Service").Spec.Ports[0].Port).To(BeEquivalentTo(1234))
+
+	deployment := object[appsv1.Deployment](t, most, "Deployment")
+	g.Expect(deployment.Name).To(Equal("builder"))
+	g.Expect(deployment.Spec.ProgressDeadlineSeconds).To(HaveValue(BeEquivalentTo(30)))
+	pod = deployment.Spec.Template.Spec
+	g.Expect(pod.SecurityContext.SeccompProfile.Type).To(Equal(corev1.SeccompProfileTypeUnconfined))
+	g.Expect(pod.SecurityContext.AppArmorProfile.Type).To(Equal(corev1.AppArmorProfileTypeUnconfined))
+	g.Expect(secrets(pod)).To(Equal(map[string]string{"tls": "certs"}))
+	container = pod.Containers[0]
+	g.Expect(container.Image).To(Equal("mirror.example.org:5000/buildkit:rootless"))
+	g.Expect(container.Resources.Limits.Memory().String()).To(Equal("2Gi"))
+	g.Expect(container.VolumeMounts).To(ContainElements(
+		corev1.VolumeMount{Name: "state", MountPath: "/data/buildkit"}, corev1.VolumeMount{Name: "tls", MountPath: "/certs", ReadOnly: true}))
+	g.Expect(container.ReadinessProbe.Exec.Command).To(ContainElement("--addr=unix:///run/buildkit/b.sock"))
+	g.Expect(object[corev1.Service](t, most, "Service").Spec.Ports[0].Port).To(BeEquivalentTo(4321))
+	g.Expect(object[appsv1.Deployment](t, remote, "Deployment").Spec.Template.Spec.Containers[0].ReadinessProbe.TCPSocket).NotTo(BeNil(),
+		"nobody there has a client's certificate")
+}
+
+func TestBuildKitInKubernetesRefuses(t *testing.T) {
+	tls := values{"tls_cert": "/certs/a", "tls_key": "/certs/b", "tls_ca": "/certs/c"}
+	expectRefused(t, "clusters/buildkit", values{"worker": "oci"}, []refusal{
+		{values{"worker": "runc"}, `worker is "runc"`},
+		{values{"image": "a b"}, `image is "a b"`},
+		{values{"memory_mib": 255}, "memory_mib is 255"},
+		{values{"patience_s": 0}, "patience_s is 0"},
+		{values{"addresses": []string{"unix:///run/user/1000/b.sock"}}, `addresses is "unix:///run/user/1000/b.sock"`},
+		{values{"tls_secret": "certs"}, "tls_secret and tls_cert go together"},
+		{tls, "tls_secret and tls_cert go together"},
+		{tls.with(values{"tls_secret": "certs", "tls_ca": "/ca"}), `tls_ca is "/ca"`},
+	})
 }
 
 func TestBuildKitRefuses(t *testing.T) {

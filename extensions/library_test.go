@@ -155,7 +155,12 @@ func TestModulesReachNothingOutside(t *testing.T) {
 		for _, file := range files {
 			text, err := os.ReadFile(file)
 			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(outside.FindString(string(text))).To(BeEmpty(), file)
+			found := outside.FindString(string(text))
+			if filepath.Base(file) == "database.nu" {
+				g.Expect(string(text)).To(MatchRegexp(`(?m)^def secret (.*\n)+?.*\(random chars`), "the password, which install makes and not configure")
+				found = outside.FindString(strings.Replace(string(text), "(random chars", "(", 1))
+			}
+			g.Expect(found).To(BeEmpty(), file)
 		}
 	}
 }
@@ -274,7 +279,7 @@ func hooksOf(dir string) []string {
 	switch dir {
 	case kubeDir:
 		return nil
-	case "taskservs/hello":
+	case "taskservs/hello", "taskservs/postgresql/16.4.0", "taskservs/postgresql/17.2.0", "clusters/buildkit":
 		return hookNames
 	default:
 		return []string{"configure"}

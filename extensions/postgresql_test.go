@@ -3,10 +3,13 @@
 package extensions_test
 
 import (
+	"path"
 	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 )
 
 var postgresqlFull = values{
@@ -15,6 +18,8 @@ var postgresqlFull = values{
 	"statement_timeout_ms": 30000, "log_min_duration_ms": 250, "log_line_prefix": "%t it's [%p] ", "timezone": "Europe/Madrid",
 	"tls_cert": "/tls/pg.crt", "tls_key": "/tls/pg.key", "tls_ca": "/tls/ca.crt",
 	"access": []values{{"database": "app", "user": "app", "address": "10.0.0.0/8"}},
+	"image":  "mirror.example.org:5000/postgres:test", "storage": "1Gi", "storage_class": "fast", "password_secret": "app-password",
+	"tls_secret": "app-tls", "user_id": 70, "patience_s": 30,
 }
 
 var postgresqlVersions = []string{"taskservs/postgresql/16.4.0", "taskservs/postgresql/17.2.0"}
@@ -165,6 +170,72 @@ hostssl all all fd00::/64 scram-sha-256
 	}
 }
 
+// What the objects are made of: the configuration, the values, and nothing that a restricted pod may not have.
+func TestPostgreSQLInKubernetes(t *testing.T) {
+	for _, dir := range postgresqlVersions {
+		g := NewWithT(t)
+		answers := configure(t, dir, values{}, full[dir])
+		least, most := answers[0], answers[1]
+		g.Expect(least.Objects).To(HaveLen(4))
+		g.Expect(object[corev1.ConfigMap](t, least, "ConfigMap").Data).To(Equal(least.Files))
+		claim := object[corev1.PersistentVolumeClaim](t, least, "PersistentVolumeClaim")
+		g.Expect(claim.Spec.StorageClassName).To(BeNil())
+		set := object[appsv1.StatefulSet](t, least, "StatefulSet")
+		container := set.Spec.Template.Spec.Containers[0]
+		version := strings.TrimSuffix(path.Base(dir), ".0")
+		g.Expect(container.Image).To(Equal("postgres:" + version))
+		g.Expect(container.Resources.Limits.Memory().String()).To(Equal("1Gi"))
+		g.Expect(container.StartupProbe.Exec.Command).To(ContainElement("--port=5432"))
+		expectRestricted(g, set.Spec.Template.Spec)
+		g.Expect(secrets(set.Spec.Template.Spec)).To(Equal(map[string]string{"password": "postgresql-password"}))
+
+		claim = object[corev1.PersistentVolumeClaim](t, most, "PersistentVolumeClaim")
+		g.Expect(claim.Spec.StorageClassName).To(HaveValue(Equal("fast")))
+		g.Expect(claim.Spec.Resources.Requests.Storage().String()).To(Equal("1Gi"))
+		set = object[appsv1.StatefulSet](t, most, "StatefulSet")
+		container = set.Spec.Template.Spec.Containers[0]
+		g.Expect(container.Image).To(Equal("mirror.example.org:5000/postgres:test"))
+		g.Expect(container.Resources.Limits.Memory().String()).To(Equal("8Gi"))
+		g.Expect(container.Ports[0].ContainerPort).To(BeEquivalentTo(6432))
+		g.Expect(object[corev1.Service](t, most, "Service").Spec.Ports[0].Port).To(BeEquivalentTo(6432))
+		g.Expect(set.Spec.Template.Spec.SecurityContext.RunAsUser).To(HaveValue(BeEquivalentTo(70)))
+		g.Expect(container.VolumeMounts).To(ContainElement(corev1.VolumeMount{Name: "tls", MountPath: "/tls", ReadOnly: true}))
+		g.Expect(secrets(set.Spec.Template.Spec)).To(Equal(map[string]string{"password": "app-password", "tls": "app-tls"}))
+		expectRestricted(g, set.Spec.Template.Spec)
+
+		// Another configuration makes another pod.
+		g.Expect(object[appsv1.StatefulSet](t, least, "StatefulSet").Spec.Template.Annotations).NotTo(Equal(set.Spec.Template.Annotations))
+	}
+}
+
+// secrets are those that a pod mounts, by the names of its volumes.
+func secrets(pod corev1.PodSpec) map[string]string {
+	found := map[string]string{}
+	for _, volume := range pod.Volumes {
+		if volume.Secret != nil {
+			found[volume.Name] = volume.Secret.SecretName
+		}
+	}
+	return found
+}
+
+// expectRestricted holds a pod to more than Pod Security does: it has no token, writes to its volumes alone, and is bounded and looked after.
+func expectRestricted(g Gomega, pod corev1.PodSpec) {
+	g.Expect(pod.AutomountServiceAccountToken).To(HaveValue(BeFalse()))
+	g.Expect(pod.SecurityContext.RunAsNonRoot).To(HaveValue(BeTrue()))
+	g.Expect(pod.SecurityContext.SeccompProfile.Type).To(Equal(corev1.SeccompProfileTypeRuntimeDefault))
+	for _, container := range pod.Containers {
+		g.Expect(container.SecurityContext.AllowPrivilegeEscalation).To(HaveValue(BeFalse()))
+		g.Expect(container.SecurityContext.ReadOnlyRootFilesystem).To(HaveValue(BeTrue()))
+		g.Expect(container.SecurityContext.Capabilities.Drop).To(Equal([]corev1.Capability{"ALL"}))
+		g.Expect(container.SecurityContext.Capabilities.Add).To(BeEmpty())
+		g.Expect(container.Resources.Requests).To(HaveKey(corev1.ResourceCPU))
+		g.Expect(container.Resources.Limits).To(HaveKey(corev1.ResourceMemory))
+		g.Expect(container.ReadinessProbe).NotTo(BeNil())
+		g.Expect(container.LivenessProbe).NotTo(BeNil())
+	}
+}
+
 func TestPostgreSQLRefuses(t *testing.T) {
 	access := func(entry any) values { return values{"access": []any{entry}} }
 	host := values{"type": "host", "address": "10.0.0.0/8"}
@@ -182,6 +253,15 @@ func TestPostgreSQLRefuses(t *testing.T) {
 		{values{"timezone": "here and there"}, "timezone is"},
 		{values{"tls_cert": "/c"}, "tls_cert is set without the rest"},
 		{values{"tls_ca": "/c"}, "tls_ca is set without tls_cert"},
+		{values{"image": "Postgres"}, `image is "Postgres"`},
+		{values{"image": "postgres:16:4"}, `image is "postgres:16:4"`},
+		{values{"storage": "10GB"}, `storage is "10GB"`},
+		{values{"storage_class": "Fast"}, `storage_class is "Fast"`},
+		{values{"password_secret": "a/b"}, `password_secret is "a/b"`},
+		{values{"user_id": 0}, "user_id is 0"},
+		{values{"patience_s": 3601}, "patience_s is 3601"},
+		{values{"tls_secret": "app-tls"}, "tls_secret is set without tls_cert"},
+		{values{"tls_secret": "app-tls", "tls_cert": "/c", "tls_key": "/tls/k"}, `tls_cert is "/c"`},
 		{access("all"), `access has "all"`},
 		{access(host.with(values{"port": 1})), "unknown value port"},
 		{access(host.with(values{"type": "hostgss"})), `type is "hostgss"`},

@@ -130,7 +130,7 @@ func TestModulesUseWhatTheyDeclare(t *testing.T) {
 			}
 		}
 	}
-	g.Expect(usedDependencies(t, "clusters/buildkit")).To(Equal([]string{"taskserv/containerd"}))
+	g.Expect(usedDependencies(t, "clusters/buildkit")).To(Equal([]string{"provider/kube", "taskserv/containerd"}))
 	g.Expect(usedDependencies(t, "clusters/cicd")).To(Equal([]string{"cluster/buildkit", "taskserv/postgresql"}))
 }
 

@@ -54,9 +54,10 @@ var full = map[string]values{
 	}),
 	"taskservs/hello": {"greeting": "Good morning.", "replicas": 3, "patience_s": 30},
 	"clusters/buildkit": {
-		"name": "builder", "root": "/data/buildkit", "addresses": []string{"tcp://0.0.0.0:1234", "unix:///run/b.sock"},
-		"tls_cert": "/certs/tls.crt", "tls_key": "/certs/tls.key", "tls_ca": "/certs/ca.crt", "containerd_socket": "/run/c8d.sock",
-		"containerd_namespace": "images", "snapshotter": "native", "platforms": []string{"linux/amd64", "linux/arm/v7"},
+		"name": "builder", "root": "/data/buildkit", "addresses": []string{"tcp://0.0.0.0:4321", "unix:///run/buildkit/b.sock"},
+		"tls_cert": "/certs/tls.crt", "tls_key": "/certs/tls.key", "tls_ca": "/certs/ca.crt", "tls_secret": "certs",
+		"worker": "oci", "image": "mirror.example.org:5000/buildkit:rootless", "memory_mib": 2048, "unconfined": true, "patience_s": 30,
+		"containerd_socket": "/run/c8d.sock", "containerd_namespace": "images", "snapshotter": "native", "platforms": []string{"linux/amd64", "linux/arm/v7"},
 		"max_parallelism": 16, "cache_reserved": "5GB", "cache_max": "100GB", "disk_free": "10%", "entitlements": []string{"network.host"},
 		"registry_mirrors": values{"docker.io": []string{"mirror.example.org:5000"}}, "debug": true,
 	},

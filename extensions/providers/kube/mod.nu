@@ -12,6 +12,7 @@ export const OWNER = "extensions.provisioning.dev/installation-uid"
 
 const TRIES = 3
 const PAUSE = 2sec
+const METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
 # Ends the hook. The code is what its Installation shows, whatever else is hidden.
 def fail [msg: string, help: string, code: string]: nothing -> any {
@@ -29,20 +30,22 @@ def server []: nothing -> record<url: string, headers: record> {
     let address = if ":" in $host { $"[($host)]" } else { $host }
     {
         url: $"https://($address):($env.KUBERNETES_SERVICE_PORT? | default '443')"
-        headers: {Authorization: $"Bearer (open --raw $token | str trim)", Accept: "application/json"}
+        headers: {Authorization: $"Bearer (open --raw $token | str trim)"}
     }
 }
 
 # One request. TLS is always verified, and nobody is followed elsewhere with the token.
-def request [method: string, path: string, body: record]: nothing -> record {
+def request [method: string, path: string, body: record, accept: string = "application/json"]: nothing -> record {
     let api = server
     let url = $api.url + $path
     let text = $body | to json --raw
+    let headers = $api.headers | merge {Accept: $accept}
     try {
         match $method {
-            "get" => (http get --full --allow-errors --redirect-mode error --max-time 30sec --headers $api.headers $url)
-            "apply" => (http patch --full --allow-errors --redirect-mode error --max-time 30sec --headers $api.headers --content-type "application/apply-patch+yaml" $url $text)
-            "delete" => (http delete --full --allow-errors --redirect-mode error --max-time 30sec --headers $api.headers --content-type "application/json" --data $text $url)
+            "get" => (http get --full --allow-errors --redirect-mode error --max-time 30sec --headers $headers $url)
+            "create" => (http post --full --allow-errors --redirect-mode error --max-time 30sec --headers $headers --content-type "application/json" $url $text)
+            "apply" => (http patch --full --allow-errors --redirect-mode error --max-time 30sec --headers $headers --content-type "application/apply-patch+yaml" $url $text)
+            "delete" => (http delete --full --allow-errors --redirect-mode error --max-time 30sec --headers $headers --content-type "application/json" --data $text $url)
         }
     } catch {|e|
         let label = $e.details.labels.0?.text? | default $e.details.msg
@@ -67,14 +70,20 @@ def good []: record -> record {
 }
 
 # A look, which may be taken again: an API server that restarts does not fail a step.
-def look [path: string]: nothing -> record {
+def look [path: string, accept: string = "application/json"]: nothing -> record {
     server | ignore # without a service account there is nothing to try again
     for _ in 1..<$TRIES {
-        let answer = try { request "get" $path {} } catch { {status: 503} }
+        let answer = try { request "get" $path {} $accept } catch { {status: 503} }
         if $answer.status < 500 and $answer.status != 429 { return $answer }
         sleep $PAUSE
     }
-    request "get" $path {}
+    request "get" $path {} $accept
+}
+
+# A look at one object. Of a Secret no more is asked for than its metadata: a hook has no need to know what is in it.
+def look-at [ctx: record, object: record]: nothing -> record {
+    let path = path-of $ctx $object
+    if $object.kind == "Secret" { look $path $METADATA } else { look $path }
 }
 
 # How an object is called in a sentence.
@@ -100,31 +109,57 @@ def owner-of [object: record]: nothing -> string {
     $object.metadata.labels? | default {} | get --optional $OWNER | default ""
 }
 
-def foreign [object: record]: nothing -> any {
-    let owner = owner-of $object
+def foreign [object: record, owner: string]: nothing -> any {
     let whose = if $owner == "" { "of no Installation" } else { $"of the Installation with uid ($owner)" }
     (fail $"(what $object) is there already and is ($whose)" "remove it, or give this Installation another name: it is not taken over" "Foreign")
 }
 
-# The object as it is in the cluster, null where there is none; one of another Installation is an error.
+# The object with the namespace and the labels of the Installation.
+def owned [ctx: record, object: record]: nothing -> record {
+    let labels = $object.metadata.labels? | default {} | merge {
+        "app.kubernetes.io/managed-by": "extension-operator"
+        $OWNER: $ctx.uid
+    }
+    $object | upsert metadata.namespace $ctx.namespace | upsert metadata.labels $labels
+}
+
+# By what name the fields that an Installation sets are known as its own.
+def manager [ctx: record]: nothing -> string { $"fieldManager=extension-installation-($ctx.uid)" }
+
+# The object as it is in the cluster, of a Secret its metadata alone; null where there is none. One of another
+# Installation is an error.
 export def read [ctx: record, object: record]: nothing -> any {
-    let answer = look (path-of $ctx $object)
+    let answer = look-at $ctx $object
     if $answer.status == 404 { return null }
     let there = $answer | good
-    if (owner-of $there) != $ctx.uid { foreign $there }
+    let owner = owner-of $there
+    if $owner != $ctx.uid { foreign $object $owner }
     $there
+}
+
+# As `read`, where the object must be there.
+export def present [ctx: record, object: record]: nothing -> record {
+    let there = read $ctx $object
+    if $there == null { fail $"(what $object) is not there" "install it again" "NotFound" }
+    $there
+}
+
+# Makes the object where there is none and leaves it as it is where it is, as a Secret that is made by chance. Says `made` or `kept`.
+export def keep [ctx: record, object: record]: nothing -> string {
+    if (read $ctx $object) != null { return "kept" }
+    # Not by apply, which would write over one that was made since the look: what is there already is refused by the API.
+    let answer = request "create" $"(path-of $ctx $object | path dirname)?(manager $ctx)" (owned $ctx $object)
+    if $answer.status == 409 and (read $ctx $object) != null { return "kept" }
+    $answer | good | ignore
+    "made"
 }
 
 # Makes the object, or makes it as it is given, by server-side apply, and returns it. The namespace and the labels
 # are added. Fields that are not given stay as others set them; those that were given before and are no more are removed.
 export def apply [ctx: record, object: record]: nothing -> record {
     let there = read $ctx $object
-    let labels = $object.metadata.labels? | default {} | merge {
-        "app.kubernetes.io/managed-by": "extension-operator"
-        $OWNER: $ctx.uid
-    }
-    let wanted = $object | upsert metadata.namespace $ctx.namespace | upsert metadata.labels $labels
-    let path = $"(path-of $ctx $object)?fieldManager=extension-installation-($ctx.uid)"
+    let wanted = owned $ctx $object
+    let path = $"(path-of $ctx $object)?(manager $ctx)"
     if $there == null {
         # Without force: whoever made one meanwhile holds its label. One that has no label shows by being there already.
         let answer = request "apply" $path $wanted
@@ -140,12 +175,11 @@ export def apply [ctx: record, object: record]: nothing -> record {
 
 # Deletes the object if it is this Installation's, and says what was there: `deleted`, `absent` or `foreign`.
 export def remove [ctx: record, object: record]: nothing -> string {
-    let path = path-of $ctx $object
-    let answer = look $path
+    let answer = look-at $ctx $object
     if $answer.status == 404 { return "absent" }
     let there = $answer | good
     if (owner-of $there) != $ctx.uid { return "foreign" }
-    let answer = request "delete" $path {
+    let answer = request "delete" (path-of $ctx $object) {
         apiVersion: "v1", kind: "DeleteOptions", propagationPolicy: "Background", preconditions: {uid: $there.metadata.uid}
     }
     if $answer.status == 404 { return "absent" }
@@ -172,8 +206,7 @@ export def await-rollout [ctx: record, object: record, patience: duration]: noth
     let looks = ([($patience / $PAUSE) 1] | math max | math ceil | into int)
     mut last = ""
     for number in 1..$looks {
-        let now = read $ctx $object
-        if $now == null { fail $"(what $object) is not there" "install it again" "NotFound" }
+        let now = present $ctx $object
         let lacks = rollout $now
         if $lacks == "" { return $now }
         $last = $"($lacks); its images are ($now.spec.template.spec.containers.image | uniq | str join ', ')"

@@ -111,6 +111,13 @@ export def url [values: record, ...fields: string]: nothing -> nothing {
     pattern $values 'https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?' "an address such as https://mirror.example.org" ...$fields
 }
 
+# A container image as Docker names it: a registry, a tag and a digest may be left out.
+export def image [values: record, ...fields: string]: nothing -> nothing {
+    let name = '[a-z0-9]+((\.|_{1,2}|-+)[a-z0-9]+)*'
+    let image = '(name(:[0-9]{1,5})?/)?name(/name)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?' | str replace --all "name" $name
+    pattern $values $image "an image such as postgres:17" ...$fields
+}
+
 # Whether the text is an IPv4 address.
 export def is-ipv4 [text: string]: nothing -> bool {
     $text =~ $'\A($OCTET)\.($OCTET)\.($OCTET)\.($OCTET)\z'
