@@ -78,8 +78,9 @@ verify-format:
 .PHONY: verify-manifests
 verify-manifests: # that kustomize can build them; what they mean is for the tests
 	@$(KUSTOMIZE) build config/default >/dev/null
-	@$(KUSTOMIZE) build config/samples >/dev/null
-	@$(KUSTOMIZE) build config/samples/installations >/dev/null
+	@for folder in . installations installations/hello installations/postgresql installations/buildkit; do \
+		$(KUSTOMIZE) build config/samples/$$folder >/dev/null || exit; \
+	done
 
 .PHONY: verify-architecture
 verify-architecture:

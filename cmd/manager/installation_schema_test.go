@@ -153,16 +153,29 @@ var _ = Describe("the schema of an Installation", func() {
 		Expect(kubectl("get", "extensions,installations", "-n", inst.Namespace)).To(ContainSubstring(inst.Name))
 	})
 
-	It("takes the samples", func() {
-		kinds := map[string]bool{}
-		for _, object := range kustomize("samples/installations") {
+	DescribeTable("takes the samples, each with its Extension and its account", func(folder string) {
+		names := map[string]string{}
+		var inst *unstructured.Unstructured
+		for _, object := range kustomize(filepath.Join("samples", "installations", folder)) {
 			serverSideApply(object, client.DryRunAll)
-			kinds[object.GetKind()] = true
+			Expect(names).NotTo(HaveKey(object.GetKind()))
+			names[object.GetKind()] = object.GetName()
+			if object.GetKind() == "Installation" {
+				inst = object
+			}
 		}
-		for _, kind := range []string{"Extension", "Installation", "ServiceAccount", "Role", "RoleBinding"} {
-			Expect(kinds).To(HaveKey(kind))
+		Expect(names).To(And(HaveLen(5), HaveKey("Role"), HaveKey("RoleBinding")))
+		for kind, field := range map[string][]string{"Extension": {"spec", "extensionRef", "name"}, "ServiceAccount": {"spec", "serviceAccountName"}} {
+			name, _, err := unstructured.NestedString(inst.Object, field...)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(names).To(HaveKeyWithValue(kind, name))
 		}
-	})
+	},
+		Entry("what needs no registry", "."),
+		Entry("hello", "hello"),
+		Entry("postgresql", "postgresql"),
+		Entry("buildkit", "buildkit"),
+	)
 
 	DescribeTable("bounds every list and text of the status", func(field string, value any, message string) {
 		inst := made(installationOf())
