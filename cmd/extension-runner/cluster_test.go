@@ -72,13 +72,19 @@ func newTenant(t *testing.T) tenant {
 	return tenant{t, made.Name, admin}
 }
 
-// apply applies a file as an admin does, with kubectl.
+// apply applies a file as an admin does.
 func (n tenant) apply(file string) {
+	n.t.Helper()
+	n.kubectl("apply", "--filename", file)
+}
+
+// kubectl runs a command in the namespace as an admin does.
+func (n tenant) kubectl(args ...string) {
 	n.t.Helper()
 	g := NewWithT(n.t)
 	kubeconfig := filepath.Join(n.t.TempDir(), "kubeconfig")
 	g.Expect(env.WriteKubeconfig(kubeconfig, cluster.Config)).To(Succeed())
-	out, err := exec.CommandContext(n.t.Context(), cluster.Kubectl, "--kubeconfig", kubeconfig, "--namespace", n.namespace, "apply", "--filename", file).CombinedOutput()
+	out, err := exec.CommandContext(n.t.Context(), cluster.Kubectl, append([]string{"--kubeconfig", kubeconfig, "--namespace", n.namespace}, args...)...).CombinedOutput()
 	g.Expect(err).NotTo(HaveOccurred(), string(out))
 }
 

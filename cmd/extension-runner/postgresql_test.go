@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -36,14 +37,15 @@ func TestThePasswordOfPostgreSQL(t *testing.T) {
 		p := s.installer(n, s.values)
 		var looks, wrote atomic.Int32
 		n.newFront(p, func(_ http.ResponseWriter, r *http.Request) bool {
-			if strings.Contains(r.URL.Path, "/secrets") {
-				if r.Method != http.MethodGet {
-					wrote.Add(1)
-				} else if strings.Contains(r.Header.Get("Accept"), "as=PartialObjectMetadata") && !strings.Contains(r.Header.Get("Accept"), ",") {
-					looks.Add(1)
-				} else {
-					t.Errorf("a hook asks for the Secret itself: %s", r.Header.Get("Accept"))
-				}
+			accept := r.Header.Get("Accept")
+			switch {
+			case !strings.Contains(r.URL.Path, "/secrets"):
+			case r.Method != http.MethodGet:
+				wrote.Add(1)
+			case strings.Contains(accept, "as=PartialObjectMetadata") && !strings.Contains(accept, ","):
+				looks.Add(1)
+			default:
+				t.Errorf("a hook asks for the Secret itself: %s", accept)
 			}
 			return false
 		})
@@ -95,6 +97,25 @@ func TestThePasswordIsMadeOnce(t *testing.T) {
 	g.Expect(e.State).To(Equal(step.Succeeded), e.everything())
 	g.Expect(e.Message).To(ContainSubstring("Secret postgresql-password is kept"))
 	g.Expect(n.secret()).To(Equal(made.Load()))
+}
+
+// A Secret that somebody else makes between the look and the making is not taken for the password.
+func TestThePasswordOfAnotherIsNotTaken(t *testing.T) {
+	t.Parallel()
+	s := shippedExtensions["postgresql-16"]
+	n := newTenant(t)
+	p := s.installer(n, s.values)
+	n.newFront(p, func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/secrets") {
+			theirs := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "postgresql-password", Labels: map[string]string{owner: otherUID}}}
+			if _, err := n.admin.CoreV1().Secrets(n.namespace).Create(t.Context(), theirs, metav1.CreateOptions{}); err != nil {
+				t.Error(err)
+			}
+		}
+		return false
+	})
+	expectFailure(t, p.run(step.Install), "kube::Foreign", "Secret postgresql-password is there already and is of the Installation with uid "+otherUID)
+	NewWithT(t).Expect(s.there(n)).To(HaveLen(1), "nothing was made beside it")
 }
 
 // Data without its password is not given another one, which would not be that of the database.
@@ -149,7 +170,12 @@ func TestDataThatAnotherLeft(t *testing.T) {
 	// The claim alone was handed over, and the Secret of another is not taken either.
 	n.relabel("PersistentVolumeClaim", otherUID)
 	expectFailure(t, p.run(step.Install), "postgresql::ForeignData", "Secret postgresql-password is there already")
-	n.relabel("Secret", otherUID)
+	n.relabel("PersistentVolumeClaim", old.order.UID)
+
+	// What it says to do is enough.
+	told := regexp.MustCompile(`kubectl (label [^;]+);`).FindStringSubmatch(p.run(step.Install).Message)
+	g.Expect(told).To(HaveLen(2))
+	n.kubectl(strings.Fields(told[1])...)
 	kept := n.secret()
 	g.Expect(p.run(step.Install).State).To(Equal(step.Succeeded))
 	g.Expect(n.secret().ResourceVersion).To(Equal(kept.ResourceVersion))
