@@ -9,7 +9,13 @@ const SOCKETS = "/run/buildkit"
 const USER = 1000 # of the rootless image, which has subordinate ids for this one alone
 
 # The optional values of the pod, with what they are when left out.
-export const DEFAULTS = {image: "moby/buildkit:v0.23.2-rootless", memory_mib: 4096, tls_secret: "", unconfined: false, patience_s: 300}
+export const DEFAULTS = {
+    image: "moby/buildkit:v0.23.2-rootless"
+    memory_mib: 4096
+    tls_secret: ""
+    unconfined: false
+    patience_s: 300
+}
 
 # Checks that a pod can have what the daemon is told to use.
 export def validate [v: record]: nothing -> nothing {
@@ -28,7 +34,8 @@ export def objects [v: record, metadata: record, files: record, port: int]: noth
 
 # Makes the objects, or makes them as they are configured now.
 export def install [ctx: record]: nothing -> record<message: string> {
-    check pattern {installation: $ctx.installation} '[a-z]([a-z0-9-]{0,61}[a-z0-9])?' "the Installation a name of lower-case letters, digits and -, at most 63 long" installation
+    let name = {installation: $ctx.installation}
+    check pattern $name '[a-z]([a-z0-9-]{0,61}[a-z0-9])?' "the Installation a name of lower-case letters, digits and -, at most 63 long" installation
     if ($ctx.config.objects | where kind == "Deployment" | is-empty) {
         (error make --unspanned {
             msg: "worker is containerd, and no pod reaches the containerd of its node", help: "set worker to oci", code: "buildkit::NoPod"

@@ -47,7 +47,8 @@ export def terms [v: record]: nothing -> record {
 
 # Makes the objects, or makes them as they are configured now; the password once.
 export def install [ctx: record]: nothing -> record<message: string> {
-    check pattern {installation: $ctx.installation} '[a-z]([a-z0-9-]{0,50}[a-z0-9])?' "the Installation a name of lower-case letters, digits and -, at most 52 long" installation
+    let name = {installation: $ctx.installation}
+    check pattern $name '[a-z]([a-z0-9-]{0,50}[a-z0-9])?' "the Installation a name of lower-case letters, digits and -, at most 52 long" installation
     if $ctx.config.terms.lacks_tls {
         fail "tls_cert is set without tls_secret: no pod would have that file" $"name the Secret that has it in tls_secret; its files are in ($TLS)" "NoFiles"
     }
@@ -69,7 +70,8 @@ export def verify [ctx: record]: nothing -> record<message: string> {
     let wanted = $objects | where kind == "StatefulSet" | first
     let there = await-rollout $ctx $wanted ($ctx.config.terms.patience_s * 1sec)
     let port = $objects | where kind == "Service" | get 0.spec.ports.0.port
-    {message: $"($there.status.availableReplicas) of ($there.spec.replicas) replicas of StatefulSet ($ctx.installation) are available, at ($ctx.installation).($ctx.namespace):($port)"}
+    let at = $"($ctx.installation).($ctx.namespace):($port)"
+    {message: $"($there.status.availableReplicas) of ($there.spec.replicas) replicas of StatefulSet ($ctx.installation) are available, at ($at)"}
 }
 
 # Deletes what carries this Installation's uid, and never the data nor its password.
@@ -109,8 +111,9 @@ def left [ctx: record, object: record]: nothing -> any {
             error make --unspanned {msg: $error.msg, help: ($error.help? | default ""), code: ($error.code? | default "postgresql::Unread")}
         }
         let kept = $"pvc/(claim-name $ctx) secret/(secret-name $ctx)"
+        let command = $"kubectl label --overwrite -n ($ctx.namespace) ($kept) ($OWNER)=($ctx.uid)"
         (fail $error.msg
-            $"to go on with the data that is there: kubectl label --overwrite -n ($ctx.namespace) ($kept) ($OWNER)=($ctx.uid); to begin without, delete both; or give this Installation another name"
+            $"to go on with the data that is there: ($command); to begin without, delete both; or give this Installation another name"
             "ForeignData")
     }
 }
