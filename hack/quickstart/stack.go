@@ -94,6 +94,7 @@ func (s *stack) start(ctx context.Context) error {
 	}
 	s.manager, err = startManager(filepath.Join(s.cluster.Dir, "manager.log"), filepath.Join(s.root, "bin", "manager"),
 		"--kubeconfig="+kubeconfig,
+		"--controllers=extension", // nothing here would run the Jobs of Installations, and the role is that of the loader
 		"--library="+s.editable,
 		"--nushell-path="+s.nushell,
 		"--provisioning-path="+filepath.Join(s.root, "nushell"),
