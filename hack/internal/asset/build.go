@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -22,25 +21,18 @@ import (
 // progressInterval is how often a long build says how far it is.
 const progressInterval = 15 * time.Second
 
-// buildControlPlane builds every program that dir lacks. The Go module proxy's checksums in hack/controlplane/go.sum verify the source.
-func (p *Provider) buildControlPlane(ctx context.Context, dir string) error {
-	p.logf("building what lacks of Kubernetes %s on %d cores: about 4 minutes on two cores the first time, then never again",
-		kubernetesVersion, runtime.NumCPU())
-	for i, program := range controlPlanePrograms {
-		if tree.Exists(filepath.Join(dir, program.name)) {
-			continue
-		}
-		started := time.Now()
-		title := fmt.Sprintf("%s (%d of %d)", program.name, i+1, len(controlPlanePrograms))
-		if err := p.build(ctx, title, program.pkg, filepath.Join(dir, program.name)); err != nil {
-			return fmt.Errorf("build %s: %w", program.name, err)
-		}
-		p.logf("built %s in %s", title, time.Since(started).Round(time.Second))
-	}
-	return nil
+// goBuild is one program to build from a module below hack.
+type goBuild struct {
+	// module is the folder below hack whose go.mod and go.sum pin the source.
+	module, pkg string
+	// flags are those beside the ones that every build has.
+	flags []string
+	// env is what the build's environment has beside this process's own.
+	env []string
 }
 
-func (p *Provider) build(ctx context.Context, title, pkg, output string) error {
+// kubernetesBuild is how a program of hack/controlplane is built: with the version it reports.
+func kubernetesBuild(pkg string) goBuild {
 	major, minor, _ := strings.Cut(kubernetesVersion, ".")
 	minor, _, _ = strings.Cut(minor, ".")
 	const version = "k8s.io/component-base/version."
@@ -50,10 +42,31 @@ func (p *Provider) build(ctx context.Context, title, pkg, output string) error {
 		"-X", version + "gitMajor=" + major,
 		"-X", version + "gitMinor=" + minor,
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-v", "-mod=readonly", "-trimpath", "-buildvcs=false",
-		"-ldflags", strings.Join(ldflags, " "), "-o", output, pkg)
-	cmd.Dir = filepath.Join(p.Source, "hack", "controlplane")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
+	return goBuild{module: "controlplane", pkg: pkg, flags: []string{"-ldflags", strings.Join(ldflags, " ")}, env: []string{"CGO_ENABLED=0"}}
+}
+
+// buildKubernetes builds every program that dir lacks. The Go module proxy's checksums in hack/controlplane/go.sum verify the source.
+func (p *Provider) buildKubernetes(ctx context.Context, dir string, programs []program) error {
+	for i, program := range programs {
+		output := filepath.Join(dir, program.name)
+		if tree.Exists(output) {
+			continue
+		}
+		title := fmt.Sprintf("%s (%d of %d)", program.name, i+1, len(programs))
+		if err := p.build(ctx, title, kubernetesBuild(program.pkg), output); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// build builds one program and says how long it took.
+func (p *Provider) build(ctx context.Context, title string, what goBuild, output string) error {
+	started := time.Now()
+	args := append([]string{"build", "-v", "-mod=readonly", "-trimpath", "-buildvcs=false", "-o", output}, what.flags...)
+	cmd := exec.CommandContext(ctx, "go", append(args, what.pkg)...)
+	cmd.Dir = filepath.Join(p.Source, "hack", what.module)
+	cmd.Env = append(append(os.Environ(), "GOWORK=off"), what.env...)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		return err
@@ -63,8 +76,9 @@ func (p *Provider) build(ctx context.Context, title, pkg, output string) error {
 	}
 	tail := p.follow(title, stderr)
 	if err := cmd.Wait(); err != nil {
-		return fmt.Errorf("%w\n%s", err, tail)
+		return fmt.Errorf("build %s: %w\n%s", title, err, tail)
 	}
+	p.logf("built %s in %s", title, time.Since(started).Round(time.Second))
 	return nil
 }
 

@@ -53,7 +53,9 @@ func (p *Provider) controlPlane(ctx context.Context) (string, error) {
 		if err := p.downloadControlPlane(ctx, dir); err != nil {
 			p.logf("setup-envtest cannot download the control plane here (%v); building it with Go", err)
 		}
-		return p.buildControlPlane(ctx, dir)
+		p.logf("building what lacks of Kubernetes %s on %d cores: about 4 minutes on two cores the first time, then never again",
+			kubernetesVersion, runtime.NumCPU())
+		return p.buildKubernetes(ctx, dir, controlPlanePrograms)
 	})
 }
 
@@ -70,17 +72,25 @@ func checkedControlPlane(dir string) (string, error) {
 // controlPlaneKey names the folder by everything the programs are made of.
 func (p *Provider) controlPlaneKey() (string, error) {
 	hash := sha256.New()
-	for _, name := range []string{"go.mod", "go.sum"} {
-		content, err := os.ReadFile(filepath.Join(p.Source, "hack", "controlplane", name))
-		if err != nil {
-			return "", err
-		}
-		_, _ = hash.Write(content)
+	if err := p.hashModule(hash, "controlplane"); err != nil {
+		return "", err
 	}
 	for _, program := range controlPlanePrograms {
 		_, _ = io.WriteString(hash, program.name+"\n")
 	}
 	return fmt.Sprintf("controlplane-%s-%s-%s-%x", kubernetesVersion, runtime.GOOS, runtime.GOARCH, hash.Sum(nil)[:6]), nil
+}
+
+// hashModule adds what pins the source of a module below hack.
+func (p *Provider) hashModule(hash io.Writer, module string) error {
+	for _, name := range []string{"go.mod", "go.sum"} {
+		content, err := os.ReadFile(filepath.Join(p.Source, "hack", module, name))
+		if err != nil {
+			return err
+		}
+		_, _ = hash.Write(content) // a hash takes everything
+	}
+	return nil
 }
 
 // downloadControlPlane moves what setup-envtest downloads, and verifies by the hashes of its list of releases, into dir. It
