@@ -30,7 +30,7 @@ ASSETS := CGO_ENABLED=0 go run ./hack/assets
 
 .PHONY: help
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: generate
 generate: ## Generate the deepcopy functions of the API types
@@ -103,6 +103,26 @@ quickstart: build ## Start everything on this machine with the sample Extensions
 .PHONY: assets
 assets: ## Fetch or build Nushell and the control plane; print the exports for a shell
 	@$(ASSETS)
+
+##@ Cluster
+
+CLUSTER := CGO_ENABLED=0 go build -o bin/cluster ./hack/cluster && bin/cluster
+
+.PHONY: cluster-up
+cluster-up: ## Start a real cluster of one node on this machine, as root, without Docker; print the export of its KUBECONFIG
+	@$(CLUSTER) up
+
+.PHONY: cluster-load
+cluster-load: ## Load the archives TAR of images into that cluster
+	@$(CLUSTER) load $(TAR)
+
+.PHONY: cluster-restart
+cluster-restart: ## Restart the part PART of it: kubelet, containerd, kube-apiserver, etcd, ...
+	@$(CLUSTER) restart $(PART)
+
+.PHONY: cluster-down
+cluster-down: ## Remove that cluster; nothing of it is left
+	@$(CLUSTER) down
 
 ##@ Build
 

@@ -87,7 +87,8 @@ func (c *cluster) apiServer() daemon {
 			"--kubelet-certificate-authority=" + pki("ca.crt"), "--kubelet-preferred-address-types=InternalIP",
 			"--kubelet-client-certificate=" + pki(kubeletClient+".crt"), "--kubelet-client-key=" + pki(kubeletClient+".key"),
 			"--audit-policy-file=" + filepath.Join(c.Configs(), "audit.yaml"), "--audit-log-path=" + c.auditLog(),
-			"--audit-log-maxsize=1024", // MB: in one file, to be read as a whole
+			"--audit-log-maxsize=1024",                     // MB: in one file, to be read as a whole
+			"--shutdown-watch-termination-grace-period=2s", // else it waits a minute for watches that nobody ends
 		},
 		ready: apiServerReady,
 	}
@@ -193,6 +194,9 @@ func (c *cluster) stop(ctx context.Context, name string) error {
 
 // failed tells of a part that does not serve, with the end of its log.
 func (c *cluster) failed(part string, err error) error {
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("interrupted while %s was starting", part)
+	}
 	tail, readErr := os.ReadFile(c.log(part))
 	if readErr != nil {
 		return fmt.Errorf("%s does not serve: %w", part, errors.Join(err, readErr))

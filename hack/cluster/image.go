@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -27,8 +28,11 @@ import (
 // podImage has hack/cluster/pod alone.
 const podImage = "extension-operator.local/cluster-pod:dev"
 
-// loadPodImage builds the cluster's own image and loads it.
+// loadPodImage builds the cluster's own image and loads it, unless it was loaded before.
 func (c *cluster) loadPodImage(ctx context.Context) error {
+	if loaded, err := c.ctr(ctx, "images", "list", "--quiet", "name=="+podImage); err != nil || strings.TrimSpace(loaded) != "" {
+		return err
+	}
 	root, err := tree.Root()
 	if err != nil {
 		return err

@@ -59,6 +59,13 @@ func (c *cluster) make(ctx context.Context, subnet string) error {
 	if !errors.Is(err, errNoProcess) {
 		return err
 	}
+	_, other, err := c.firstProcesses()
+	if err != nil {
+		return err
+	}
+	if other != "" {
+		return fmt.Errorf("another cluster is up on this machine, in %s: there can be one only", other)
+	}
 	left, err := c.leftovers()
 	if err != nil {
 		return err
@@ -128,7 +135,7 @@ func (c *cluster) startAll(ctx context.Context) (admin kubernetes.Interface, any
 			say("started %s (%s)", d.name, since(begun))
 		}
 		any = any || started
-		if err := c.prepare(ctx, d.name, started); err != nil {
+		if err := c.prepare(ctx, d.name); err != nil {
 			return nil, false, err
 		}
 	}
@@ -137,11 +144,11 @@ func (c *cluster) startAll(ctx context.Context) (admin kubernetes.Interface, any
 }
 
 // prepare does what the parts after this one build upon.
-func (c *cluster) prepare(ctx context.Context, part string, started bool) error {
-	switch {
-	case part == "kube-apiserver":
+func (c *cluster) prepare(ctx context.Context, part string) error {
+	switch part {
+	case "kube-apiserver":
 		return c.bind(ctx)
-	case part == "containerd" && started:
+	case "containerd":
 		return c.loadPodImage(ctx)
 	default:
 		return nil
