@@ -58,7 +58,7 @@ func machineHierarchies() ([]hierarchy, error) {
 var requiredControllers = []string{"cpu", "cpuacct", "cpuset", "memory"}
 
 func checkControllers(found []hierarchy) error {
-	var controllers []string
+	controllers := make([]string, 0, len(found))
 	for _, h := range found {
 		controllers = append(controllers, strings.Split(h.options, ",")...)
 	}

@@ -50,7 +50,7 @@ func furnish(dir string) error {
 	}
 	for _, folder := range []string{"lib", "log"} {
 		source := filepath.Join(dir, "var", folder)
-		if err := bind(source, filepath.Join("/var", folder)); err != nil {
+		if err := bind(source, "/var/"+folder); err != nil {
 			return err
 		}
 	}
@@ -95,14 +95,14 @@ func mountSys(groups []hierarchy) error {
 // coverKernelSettings shows the kubelet what it wants to see. The settings are the machine's, and stay as they are.
 func coverKernelSettings() error {
 	for name, value := range kernelSettings {
-		cover := filepath.Join("/run", "kernel-settings", name)
+		cover := "/run/kernel-settings/" + name
 		if err := os.MkdirAll(filepath.Dir(cover), 0o755); err != nil {
 			return err
 		}
 		if err := os.WriteFile(cover, []byte(value+"\n"), 0o644); err != nil {
 			return err
 		}
-		if err := bind(cover, filepath.Join("/proc/sys", name)); err != nil {
+		if err := bind(cover, "/proc/sys/"+name); err != nil {
 			return err
 		}
 	}

@@ -76,7 +76,7 @@ func (c *cluster) firstProcesses() (own []process, other string, err error) {
 		return nil, "", err
 	}
 	for _, p := range running {
-		line, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.PID), "cmdline"))
+		line, err := os.ReadFile(procFile(p.PID, "cmdline"))
 		if err != nil {
 			continue // it ended meanwhile
 		}

@@ -31,7 +31,7 @@ var errNoProcess = errors.New("no such process")
 
 // processOf returns the process that has the id now. One that ended and was not waited for yet is none.
 func processOf(pid int) (process, error) {
-	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	stat, err := os.ReadFile(procFile(pid, "stat"))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
 		return process{}, errNoProcess
 	}
@@ -42,7 +42,7 @@ func processOf(pid int) (process, error) {
 	if err != nil {
 		return process{}, err
 	}
-	program, err := os.Readlink(filepath.Join("/proc", strconv.Itoa(pid), "exe"))
+	program, err := os.Readlink(procFile(pid, "exe"))
 	if state == "Z" || state == "X" || errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
 		return process{}, errNoProcess
 	}
@@ -51,6 +51,9 @@ func processOf(pid int) (process, error) {
 	}
 	return process{PID: pid, Started: started, Program: strings.TrimSuffix(filepath.Base(program), " (deleted)")}, nil
 }
+
+// procFile is the path of what the kernel tells of a process.
+func procFile(pid int, name string) string { return fmt.Sprintf("/proc/%d/%s", pid, name) }
 
 // parseStat returns the state and the start of a line of /proc/<pid>/stat. The name in it may have spaces and brackets.
 func parseStat(stat string) (state, started string, err error) {

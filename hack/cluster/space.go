@@ -11,7 +11,6 @@ import (
 	"net/rpc"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -73,8 +72,8 @@ func (c *cluster) awaitInit(ctx context.Context, pid int, wait func() error) err
 	go func() { ended <- wait() }()
 	err := eventually(ctx, readyTimeout, func(context.Context) error {
 		select {
-		case <-ended:
-			return nil // looked at below
+		case <-ended: //nolint:errcheck // that it ended is what counts, and looked at below
+			return nil
 		default:
 		}
 		client, err := rpc.Dial("unix", c.initSocket())
@@ -110,7 +109,7 @@ func (c *cluster) spawn(command Command) (process, error) {
 	}
 	space := processSpace(first.PID)
 	for _, pid := range pids {
-		status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
+		status, err := os.ReadFile(procFile(pid, "status"))
 		if err == nil && innerPID(string(status)) == inner && processSpace(pid) == space {
 			return processOf(pid)
 		}
@@ -120,7 +119,7 @@ func (c *cluster) spawn(command Command) (process, error) {
 
 // processSpace names the process namespace that a process is in; it is empty for a process that is gone.
 func processSpace(pid int) string {
-	space, err := os.Readlink(filepath.Join("/proc", strconv.Itoa(pid), "ns", "pid"))
+	space, err := os.Readlink(procFile(pid, "ns/pid"))
 	if err != nil {
 		return ""
 	}

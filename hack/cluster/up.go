@@ -124,7 +124,7 @@ func (c *cluster) makeAnew(ctx context.Context) error {
 }
 
 // startAll starts every part that does not run, and tells whether there was one.
-func (c *cluster) startAll(ctx context.Context) (admin kubernetes.Interface, any bool, err error) {
+func (c *cluster) startAll(ctx context.Context) (admin kubernetes.Interface, anything bool, err error) {
 	for _, d := range c.daemons() {
 		begun := time.Now()
 		started, err := c.start(ctx, d)
@@ -134,13 +134,13 @@ func (c *cluster) startAll(ctx context.Context) (admin kubernetes.Interface, any
 		if started {
 			say("started %s (%s)", d.name, since(begun))
 		}
-		any = any || started
+		anything = anything || started
 		if err := c.prepare(ctx, d.name); err != nil {
 			return nil, false, err
 		}
 	}
 	admin, err = client(c.adminKubeconfig())
-	return admin, any, err
+	return admin, anything, err
 }
 
 // prepare does what the parts after this one build upon.
