@@ -72,11 +72,24 @@ func nodeReady(ctx context.Context, admin kubernetes.Interface) error {
 	return err
 }
 
+// dnsRole is what the DNS server reads.
+var dnsRole = rbacv1.ClusterRole{
+	ObjectMeta: metav1.ObjectMeta{Name: "extension-operator:coredns"},
+	Rules: []rbacv1.PolicyRule{
+		{APIGroups: []string{""}, Resources: []string{"services", "namespaces"}, Verbs: []string{"list", "watch"}},
+		{APIGroups: []string{"discovery.k8s.io"}, Resources: []string{"endpointslices"}, Verbs: []string{"list", "watch"}},
+	},
+}
+
 // bindings are what a cluster needs beside the roles that the API server makes itself.
 var bindings = map[string]rbacv1.ClusterRoleBinding{
 	adminGroup: {
 		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
 		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: adminGroup}},
+	},
+	dnsRole.Name: {
+		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: dnsRole.Name},
+		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "system:coredns"}},
 	},
 	"extension-operator:kubelet-client": {
 		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "system:kubelet-api-admin"},
@@ -93,6 +106,10 @@ func (c *cluster) bind(ctx context.Context) error {
 	}
 	if err != nil {
 		return err
+	}
+	_, err = master.RbacV1().ClusterRoles().Create(ctx, &dnsRole, metav1.CreateOptions{})
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("make the role %s: %w", dnsRole.Name, err)
 	}
 	for name, binding := range bindings {
 		binding.Name = name

@@ -69,6 +69,7 @@ func TestConfigurationNamesTheClustersOwn(t *testing.T) {
 			`sandbox_image = "` + podImage + `"`, "restrict_oom_score_adj = true"},
 		"bridge.conflist": {`"subnet": "10.9.64.0/24"`},
 		"kubelet.yaml":    {"clientCAFile: /cache/cluster/pki/ca.crt", "containerRuntimeEndpoint: unix:///cache/cluster/containerd.sock", "failCgroupV1: false"},
+		"Corefile":        {"bind 10.9.0.2", "kubeconfig /cache/cluster/pki/coredns.kubeconfig"},
 		"kube-proxy.yaml": {"clusterCIDR: 10.9.64.0/24", "bindAddress: 10.9.0.2", "hostnameOverride: eo-node"},
 	} {
 		content, err := c.render(name)

@@ -24,6 +24,7 @@ var configs = map[string]string{
 	"kube-proxy.yaml": "kube-proxy.yaml",
 	"audit.yaml":      "audit.yaml",
 	"resolv.conf":     "resolv.conf",
+	"Corefile":        "Corefile",
 }
 
 // render returns a file of ./config for this cluster.

@@ -30,6 +30,7 @@ var clients = []struct {
 	{file: "kube-controller-manager", user: "system:kube-controller-manager"},
 	{file: "kube-scheduler", user: "system:kube-scheduler"},
 	{file: "kube-proxy", user: "system:kube-proxy"},
+	{file: "coredns", user: "system:coredns"},
 	{file: "kubelet", user: "system:node:" + nodeName, groups: []string{"system:nodes"}},
 	// Only until the admin's group is bound; then it is removed.
 	{file: "bootstrap", user: "bootstrap", groups: []string{"system:masters"}},

@@ -40,7 +40,7 @@ type daemon struct {
 func (c *cluster) daemons() []daemon {
 	return []daemon{
 		c.etcd(), c.containerd(), c.apiServer(),
-		c.controllerManager(), c.scheduler(), c.kubelet(), c.kubeProxy(), // kube-proxy waits for the node to be there
+		c.controllerManager(), c.scheduler(), c.kubelet(), c.kubeProxy(), c.coreDNS(), // kube-proxy waits for the node to be there
 	}
 }
 
@@ -111,6 +111,14 @@ func (c *cluster) scheduler() daemon {
 		name: "kube-scheduler", path: filepath.Join(c.node.Programs, "kube-scheduler"),
 		args:  c.controller("kube-scheduler"),
 		ready: listens(net.JoinHostPort(c.network.Node().String(), "10259")),
+	}
+}
+
+func (c *cluster) coreDNS() daemon {
+	return daemon{
+		name: "coredns", path: filepath.Join(c.node.Programs, "coredns"),
+		args:  []string{"-conf", filepath.Join(c.Configs(), "Corefile")},
+		ready: answers(fmt.Sprintf("http://%s:10280/health", c.network.Node())),
 	}
 }
 

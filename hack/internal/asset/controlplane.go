@@ -81,9 +81,9 @@ func (p *Provider) controlPlaneKey() (string, error) {
 	return fmt.Sprintf("controlplane-%s-%s-%s-%x", kubernetesVersion, runtime.GOOS, runtime.GOARCH, hash.Sum(nil)[:6]), nil
 }
 
-// hashModule adds what pins the source of a module below hack.
-func (p *Provider) hashModule(hash io.Writer, module string) error {
-	for _, name := range []string{"go.mod", "go.sum"} {
+// hashModule adds what pins the source of a module below hack, and further files of it.
+func (p *Provider) hashModule(hash io.Writer, module string, more ...string) error {
+	for _, name := range append([]string{"go.mod", "go.sum"}, more...) {
 		content, err := os.ReadFile(filepath.Join(p.Source, "hack", module, name))
 		if err != nil {
 			return err

@@ -5,6 +5,7 @@ package asset
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -22,7 +23,7 @@ var nodePrograms = []program{
 type Node struct {
 	// ControlPlane is a folder with kube-apiserver, kube-controller-manager, etcd and kubectl.
 	ControlPlane string
-	// Programs is a folder with kubelet, kube-scheduler, kube-proxy and runc.
+	// Programs is a folder with kubelet, kube-scheduler, kube-proxy, runc and coredns.
 	Programs string
 	// Debian has containerd and what else comes as packages.
 	Debian Debian
@@ -44,14 +45,20 @@ func (p *Provider) ProvideNode(ctx context.Context) (Node, error) {
 		return Node{}, err
 	}
 	programs, err := p.folder(key, func(dir string) error {
-		p.logf("building the programs of a node: about a minute on two cores the first time, then never again")
+		p.logf("building the programs of a node: about two minutes on two cores the first time, then never again")
 		if err := p.buildKubernetes(ctx, dir, nodePrograms); err != nil {
 			return err
 		}
-		return p.build(ctx, "runc", runcBuild(debian), filepath.Join(dir, "runc"))
+		if err := p.build(ctx, "runc", runcBuild(debian), filepath.Join(dir, "runc")); err != nil {
+			return err
+		}
+		return p.build(ctx, "coredns", dnsBuild, filepath.Join(dir, "coredns"))
 	})
 	return Node{ControlPlane: plane, Programs: programs, Debian: debian}, err
 }
+
+// dnsBuild is the cluster's DNS server.
+var dnsBuild = goBuild{module: "dns", pkg: ".", flags: []string{"-ldflags", "-s -w"}, env: []string{"CGO_ENABLED=0"}}
 
 // runcBuild builds a static runc with seccomp, which needs C. Debian's own is too old for this kubelet's pods.
 func runcBuild(debian Debian) goBuild {
@@ -67,10 +74,9 @@ func runcBuild(debian Debian) goBuild {
 // nodeKey names the folder by everything the programs are made of.
 func (p *Provider) nodeKey() (string, error) {
 	hash := sha256.New()
-	for _, module := range []string{"controlplane", "runc"} {
-		if err := p.hashModule(hash, module); err != nil {
-			return "", err
-		}
+	err := errors.Join(p.hashModule(hash, "controlplane"), p.hashModule(hash, "runc"), p.hashModule(hash, "dns", "main.go"))
+	if err != nil {
+		return "", err
 	}
 	for _, program := range nodePrograms {
 		_, _ = io.WriteString(hash, program.name+"\n")
