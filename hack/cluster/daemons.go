@@ -101,7 +101,8 @@ func (c *cluster) controllerManager() daemon {
 		args: append(c.controller("kube-controller-manager"),
 			"--use-service-account-credentials", "--root-ca-file="+pki("ca.crt"), "--service-account-private-key-file="+pki("tokens.key"),
 			"--cluster-signing-cert-file="+pki("ca.crt"), "--cluster-signing-key-file="+pki("ca.key"),
-			"--flex-volume-plugin-dir=/var/lib/kubelet/volume-plugins"),
+			"--flex-volume-plugin-dir=/var/lib/kubelet/volume-plugins",
+			"--kube-api-qps=200", "--kube-api-burst=400"), // its start makes some forty ServiceAccounts and their tokens
 		ready: listens(net.JoinHostPort(c.network.Node().String(), "10257")),
 	}
 }

@@ -59,28 +59,25 @@ func (n network) address(third, fourth byte) netip.Addr {
 	return netip.AddrFrom4(bytes)
 }
 
-// collision says what of this machine already has addresses of the subnet.
+// collision says which of this machine's routes is to addresses of the subnet.
 func (n network) collision() error {
 	routes, err := netlink.RouteList(nil, netlink.FAMILY_V4)
 	if err != nil {
 		return fmt.Errorf("list this machine's routes: %w", err)
 	}
 	for _, route := range routes {
-		taken, ok := prefixOf(route.Dst)
-		if ok && taken.Bits() > 0 && taken.Overlaps(n.Prefix) {
-			return fmt.Errorf("this machine has a route to %s already, so the cluster cannot be %s: choose another with --subnet=a.b.0.0/16", taken, n.Prefix)
+		if route.Dst != nil && n.overlaps(*route.Dst) {
+			return fmt.Errorf("this machine has a route to %s already, so the cluster cannot be %s: choose another with bin/cluster up --subnet=a.b.0.0/16", route.Dst, n)
 		}
 	}
 	return nil
 }
 
-func prefixOf(ip *net.IPNet) (netip.Prefix, bool) {
-	if ip == nil {
-		return netip.Prefix{}, false
-	}
-	address, ok := netip.AddrFromSlice(ip.IP)
-	bits, _ := ip.Mask.Size()
-	return netip.PrefixFrom(address.Unmap(), bits), ok
+// overlaps tells whether addresses are of the subnet. The default route is to all addresses, and to none of these in particular.
+func (n network) overlaps(addresses net.IPNet) bool {
+	first, ok := netip.AddrFromSlice(addresses.IP)
+	bits, _ := addresses.Mask.Size()
+	return ok && bits > 0 && n.Prefix.Overlaps(netip.PrefixFrom(first.Unmap(), bits))
 }
 
 // connect lays the cable from this machine to the network namespace of a process, and the route to the subnet over it. Both
