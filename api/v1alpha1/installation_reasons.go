@@ -68,6 +68,8 @@ const (
 const (
 	// ExtensionNotReadyReason: the Extension is not Ready at its current generation.
 	ExtensionNotReadyReason = "ExtensionNotReady"
+	// ExtensionReplacedReason: the Extension of that name is another extension now.
+	ExtensionReplacedReason = "ExtensionReplaced"
 	// AwaitingApprovalReason: the plan waits for spec.approvedPlan.
 	AwaitingApprovalReason = "AwaitingApproval"
 	// QueuedReason: as many Installations run as may run at once.

@@ -128,6 +128,10 @@ type InstallationAttempt struct {
 	// Generation of the object whose spec the attempt runs with.
 	Generation int64 `json:"generation"`
 
+	// EndedAt is when the operator saw its end.
+	// +optional
+	EndedAt *metav1.Time `json:"endedAt,omitempty"`
+
 	// Hidden: a value came from a Secret, so nothing that a hook says is shown.
 	// +optional
 	Hidden bool `json:"hidden,omitempty"`
@@ -135,6 +139,11 @@ type InstallationAttempt struct {
 
 // InstallationPlan is what an attempt installs.
 type InstallationPlan struct {
+	// Key of the extension: type:name:version.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Key string `json:"key,omitempty"`
+
 	// Version of the extension.
 	// +kubebuilder:validation:MaxLength=128
 	Version string `json:"version"`
@@ -187,6 +196,11 @@ type PlannedChange struct {
 
 // InstalledPlan is a plan that was installed and verified.
 type InstalledPlan struct {
+	// Key of the extension: type:name:version.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Key string `json:"key,omitempty"`
+
 	// Version of the extension.
 	// +kubebuilder:validation:MaxLength=128
 	Version string `json:"version"`

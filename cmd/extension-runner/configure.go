@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -23,6 +24,9 @@ const noConfig = `{"files":{},"objects":[]}`
 
 // configure has the values made into the configuration, and writes that.
 func (r *runner) configure(ctx context.Context) (step.Report, error) {
+	if err := r.checkValues(); err != nil {
+		return step.Report{}, err
+	}
 	values, err := readValues(os.DirFS(r.order.Values))
 	if err != nil {
 		return step.Report{}, err
@@ -52,6 +56,31 @@ func (r *runner) configure(ctx context.Context) (step.Report, error) {
 		report.Changes = changes
 	}
 	return r.keep(outcome.result, report)
+}
+
+// checkValues refuses values of the Installation that are not those it was told of. ConfigMaps and Secrets beside them
+// may change as their owners wish.
+func (r *runner) checkValues() error {
+	if r.order.ValuesDigest == "" {
+		return nil
+	}
+	entries, err := os.ReadDir(r.order.Values)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if !strings.HasSuffix(entry.Name(), "-"+step.SpecValues) {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(r.order.Values, entry.Name()))
+		if err != nil {
+			return err
+		}
+		if digestOf(text) == r.order.ValuesDigest {
+			return nil
+		}
+	}
+	return failed(step.PayloadRefused, "the values in the pod are not those of the Installation; somebody has changed the ConfigMap that keeps them")
 }
 
 // unconfigured is the end of a step without a hook: whoever gave values expects them to be used.

@@ -32,6 +32,9 @@ type runner struct {
 	log io.Writer
 }
 
+// hookAtFault is how a step ends whose hook or values are at fault.
+const hookAtFault = 1
+
 // run does the step from its beginning to its end.
 func (r *runner) run(ctx context.Context) step.Report {
 	report, err := r.attempt(ctx)
@@ -40,6 +43,9 @@ func (r *runner) run(ctx context.Context) step.Report {
 		report = step.NewReport(r.order.Step, f.reason, r.told(f.message, f.said))
 		if step.ValidCode(f.code) {
 			report.Code = f.code
+		}
+		if r.order.Lenient && f.reason.ExitCode() == hookAtFault {
+			report = step.NewReport(r.order.Step, step.NotConfigured, report.Message)
 		}
 	}
 	if err := r.clear(); err != nil {

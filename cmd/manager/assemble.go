@@ -14,6 +14,7 @@ import (
 	"provisioning.dev/extension-operator/internal/catalog"
 	"provisioning.dev/extension-operator/internal/config"
 	"provisioning.dev/extension-operator/internal/controller"
+	"provisioning.dev/extension-operator/internal/installation"
 	"provisioning.dev/extension-operator/internal/inventory"
 	"provisioning.dev/extension-operator/internal/load"
 	"provisioning.dev/extension-operator/internal/metrics"
@@ -32,7 +33,9 @@ type parts struct {
 	libraries []*catalog.Library
 	loader    *load.Loader
 	wakes     *controller.Wakes
+	// inventory is there beside the controller of Extensions, installer is that of Installations; nil where it does not run.
 	inventory *inventory.Inventory
+	installer *installation.Reconciler
 	// api answers the REST API.
 	api http.Handler
 	// server is that of the REST API; nil without one.
@@ -106,7 +109,8 @@ func (p *parts) addControllers(ctx context.Context, mgr ctrl.Manager, s config.S
 		}
 	}
 	if s.Runs(config.InstallationController) {
-		if err := p.installer(mgr, s).Setup(ctx, mgr, s.InstallationWorkers); err != nil {
+		p.installer = p.newInstaller(mgr, s)
+		if err := p.installer.Setup(ctx, mgr, s.InstallationWorkers); err != nil {
 			return fmt.Errorf("set up the controller of Installations: %w", err)
 		}
 	}

@@ -20,7 +20,7 @@ import (
 // runnerProgram is where the image has what the containers of a Job run.
 const runnerProgram = "/usr/local/bin/extension-runner"
 
-func (p *parts) installer(mgr ctrl.Manager, s config.Settings) *installation.Reconciler {
+func (p *parts) newInstaller(mgr ctrl.Manager, s config.Settings) *installation.Reconciler {
 	return installation.New(installation.Settings{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Recorder: mgr.GetEventRecorder("extension-installer"), Observer: p.observers,
 		Extensions: installation.Offers{Catalogs: p.catalogs(), Loads: loads{p.loader}},

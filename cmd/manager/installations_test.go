@@ -228,6 +228,23 @@ var _ = Describe("Installations", Ordered, func() {
 		Expect(w.jobs()).To(BeEmpty())
 	})
 
+	It("begin once the installer's own copy of a library has what the loader's had before", func() {
+		w := newWorld()
+		w.publish(api.TaskservType, "base", "1.2.0", nil)
+		w.start()
+		late := newWorld()
+		late.publish(api.TaskservType, "other", "1.0.0", nil)
+		installer := &world{t: w.t, namespace: w.namespace, catalogDir: late.catalogDir, settings: late.settings}
+		installer.settings.Controllers = []string{config.InstallationController}
+		installer.startAs(asInstaller)
+		w.apply(api.TaskservType, "base", "")
+		w.becomes("base", ready)
+		w.installs("base")
+		Eventually(func() string { return w.reasonOf("base") }).Should(ContainSubstring("no copy of it is left"))
+		late.publish(api.TaskservType, "base", "1.2.0", nil)
+		Eventually(w.jobs).Should(HaveLen(1))
+	})
+
 	It("are out of reach for the loader", func() {
 		asLoader, err := client.New(asManager, client.Options{Scheme: scheme()})
 		Expect(err).NotTo(HaveOccurred())

@@ -49,6 +49,9 @@ func (p *parts) changed(consulted []extension.Consulted) {
 	if p.inventory != nil {
 		p.inventory.Changed()
 	}
+	if p.installer != nil {
+		p.installer.CatalogsMoved()
+	}
 }
 
 func (p *parts) reconciler(mgr ctrl.Manager, s config.Settings) *controller.Reconciler {

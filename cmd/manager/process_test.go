@@ -44,7 +44,7 @@ func (w *world) spawnWith(change func(kubeconfig string), more ...string) (*exec
 		"--kubeconfig", kubeconfig, "--library", w.catalogDir, "--nushell-path", w.settings.NushellPath,
 		"--provisioning-path", w.settings.ProvisioningPath, "--sandbox-path", helper, "--cache-dir", w.settings.CacheDir,
 		"--leader-elect=false", "--leader-election-namespace", shippedNamespace, "--metrics-bind-address", "0", "--health-probe-bind-address", "0",
-		"--api-bind-address", "0",
+		"--api-bind-address", "0", "--controllers", "extension",
 	}, more...)...)
 	Expect(err).NotTo(HaveOccurred())
 	log := gbytes.NewBuffer()

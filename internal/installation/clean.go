@@ -37,7 +37,7 @@ func (r *Reconciler) clean(ctx context.Context, inst *api.Installation, a Attemp
 		}
 	}
 	jobs := &batchv1.JobList{}
-	if err := r.Client.List(ctx, jobs, client.InNamespace(inst.Namespace), client.MatchingLabels{UIDLabel: string(inst.UID)}); err != nil {
+	if err := r.Client.List(ctx, jobs, client.InNamespace(inst.Namespace), ours(inst)); err != nil {
 		return err
 	}
 	for i := range jobs.Items {
@@ -80,6 +80,6 @@ func (r *Reconciler) remove(ctx context.Context, m *corev1.ConfigMap) error {
 // one that is recorded: it was never resumed.
 func superseded(job *batchv1.Job, a Attempt) bool {
 	number, err := strconv.ParseInt(job.Annotations[AttemptAnnotation], 10, 32)
-	neverRan := ptr.Deref(job.Spec.Suspend, false) && job.Status.StartTime == nil
+	neverRan := ptr.Deref(job.Spec.Suspend, false) && !resumed(job)
 	return err == nil && number <= int64(a.Number) && string(job.UID) != a.JobUID() && neverRan
 }

@@ -9,6 +9,7 @@ import (
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
 	"provisioning.dev/extension-operator/internal/extension"
+	"provisioning.dev/extension-operator/internal/status"
 )
 
 // Target is what an uninstall takes away: found in the ConfigMaps of that plan.
@@ -18,17 +19,25 @@ type Target struct {
 	Spec    extension.Digest
 }
 
-// TargetOf is what was installed last or, where nothing was, what an attempt that came
-// past Configure may have left; nil where nothing can be there.
+// TargetOf is what was installed last or, where nothing was, what an attempt may have left;
+// nil where nothing can be there.
 func TargetOf(inst *api.Installation) *Target {
 	if done := inst.Status.Installed; done != nil {
 		return &Target{done.Version, extension.Digest(done.ContentDigest), extension.Digest(done.SpecDigest)}
 	}
-	began := func(s api.InstallationStep) bool { return s.Name == api.InstallStep && s.State != api.StepPending }
-	if last := Recorded(inst); last != nil && slices.ContainsFunc(last.Steps, began) {
+	if last := Recorded(inst); last != nil && mayHaveActed(*last) {
 		return &Target{last.Plan.Version, extension.Digest(last.Plan.ContentDigest), extension.Digest(last.Plan.SpecDigest)}
 	}
 	return nil
+}
+
+// mayHaveActed tells whether an attempt, or the one that it takes away, can have come past
+// Configure. Only a Configure that was seen to fail by itself is a proof that it has not:
+// what was not seen to its end may have gone on.
+func mayHaveActed(a Attempt) bool {
+	return a.Purpose != api.PlanPurpose && !slices.ContainsFunc(a.Steps, func(s api.InstallationStep) bool {
+		return a.Purpose == api.ApplyPurpose && s.Name == api.ConfigureStep && s.State == api.StepFailed && s.ExitCode != nil
+	})
 }
 
 // Obstacles are what an uninstall cannot overcome.
@@ -64,6 +73,8 @@ func Leave(inst *api.Installation, o Obstacles, now time.Time) Farewell {
 	switch {
 	case inst.Spec.DeletionPolicy != api.UninstallOnDeletion || target == nil, uninstalls && last.EndedWell():
 		return Farewell{Release: true}
+	case last != nil && !last.Ended() && left > 0:
+		return Farewell{Observe: true, Again: left} // its pod has all that it needs
 	case o.NamespaceTerminating:
 		return leaveBehind(inst, target, "its namespace is being deleted, and no Job can run there any more")
 	case o.Why != "":
@@ -72,8 +83,6 @@ func Leave(inst *api.Installation, o Obstacles, now time.Time) Farewell {
 		return leaveBehind(inst, target, "it is suspended")
 	case left <= 0:
 		return leaveBehind(inst, target, "it was not uninstalled in time")
-	case last != nil && !last.Ended():
-		return Farewell{Observe: true, Again: left}
 	case uninstalls && retryToken(inst) == "":
 		return Farewell{Again: left}
 	}
@@ -87,6 +96,7 @@ func uninstallDeadline(inst *api.Installation) time.Time {
 }
 
 func leaveBehind(inst *api.Installation, t *Target, why string) Farewell {
-	return Farewell{Release: true, Left: fmt.Sprintf(
-		"what %s %s installed is left behind, because %s; it has the label %s=%s", inst.Spec.ExtensionRef.Name, t.Version, why, UIDLabel, inst.UID)}
+	const room = 320 // for the words around
+	return Farewell{Release: true, Left: status.Message(fmt.Sprintf("what %s %s installed is left behind, because %s; it has the label %s=%s",
+		inst.Spec.ExtensionRef.Name, t.Version, status.Cut(why, api.MaxMessageLength-room-len(inst.Spec.ExtensionRef.Name)), UIDLabel, inst.UID))}
 }

@@ -14,7 +14,7 @@ import (
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
 	"provisioning.dev/extension-operator/internal/status"
-	"provisioning.dev/extension-operator/internal/step"
+	runner "provisioning.dev/extension-operator/internal/step"
 )
 
 // succeed takes the good end of a container. Only Configure has something to say that is
@@ -26,8 +26,13 @@ func (o observer) succeed(step *api.InstallationStep, t *corev1.ContainerStateTe
 	switch {
 	case err != nil:
 		step.Message = status.Message("its message " + err.Error())
-	case string(said.State) == api.StepSkipped:
+	case said.Reason == runner.HookMissing:
 		step.State, step.Message = api.StepSkipped, "the extension has no hook "+containerOf(step.Name)
+	case said.Reason == runner.NotConfigured:
+		step.State, step.Message = api.StepSkipped, "nothing can be configured any more"
+		if !o.attempt.Hidden {
+			step.Message = status.Message(step.Message + ": " + said.Message)
+		}
 	case !o.attempt.Hidden:
 		step.Message = status.Message(said.Message)
 	}
@@ -37,7 +42,7 @@ func (o observer) succeed(step *api.InstallationStep, t *corev1.ContainerStateTe
 }
 
 // takeConfiguration makes the plan whole.
-func (o observer) takeConfiguration(step *api.InstallationStep, said step.Report) {
+func (o observer) takeConfiguration(step *api.InstallationStep, said runner.Report) {
 	plan := &o.attempt.Plan
 	plan.ConfigDigest = string(said.ConfigDigest)
 	if plan.ConfigDigest == "" {
@@ -79,7 +84,7 @@ func (o observer) failContainer(step *api.InstallationStep, pod *corev1.Pod, t *
 }
 
 // failure is what is told of a container that has failed by itself.
-func (o observer) failure(step *api.InstallationStep, said step.Report, err error) string {
+func (o observer) failure(step *api.InstallationStep, said runner.Report, err error) string {
 	words := said.Message
 	switch {
 	case err != nil:
@@ -131,9 +136,13 @@ func (o observer) exceed(step *api.InstallationStep) {
 	if step.Reason == api.PodPendingReason || step.Reason == api.ImagePullFailedReason {
 		before = "; before, " + step.Message
 	}
+	what := step.Name
+	if o.pod() == nil && before == "" {
+		what += ", or a step after it," // its pod is gone, and its last containers may not have been seen
+	}
 	limit := time.Duration(ptr.Deref(o.sight.Job.Spec.ActiveDeadlineSeconds, 0)) * time.Second
 	step.Reason = api.DeadlineExceededReason
-	step.Message = status.Message(fmt.Sprintf("%s had not ended when the Job's %s were over%s", step.Name, limit, before))
+	step.Message = status.Message(fmt.Sprintf("%s had not ended when the Job's %s were over%s", what, limit, before))
 }
 
 // disrupted tells whether the cluster took the pod away.

@@ -4,7 +4,6 @@ package installation
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -16,49 +15,14 @@ import (
 	"provisioning.dev/extension-operator/internal/extension"
 )
 
-// Limits say how many Installations may run at once. Two that begin in the same moment
-// may both take the last place.
-type Limits struct {
-	Total        int
-	PerNamespace int
-}
-
 // gate tells what an attempt has to wait for before it begins: what it depends on, or a
-// place to run; nil for nothing. What was approved was validated when it was planned.
-func (r *Reconciler) gate(ctx context.Context, inst *api.Installation, run Run, offered Offered) (*Fault, error) {
-	if !run.Kept {
-		fault, err := r.validateDependencies(ctx, inst, offered.Needs)
-		if fault != nil || err != nil {
-			return fault, err
-		}
+// place to run; nil for nothing.
+func (r *Reconciler) gate(ctx context.Context, inst *api.Installation, offered Offered) (*Fault, error) {
+	fault, err := r.validateDependencies(ctx, inst, offered.Needs)
+	if fault != nil || err != nil {
+		return fault, err
 	}
 	return r.queue(ctx, inst)
-}
-
-// queue tells whether as many run as may.
-func (r *Reconciler) queue(ctx context.Context, inst *api.Installation) (*Fault, error) {
-	list := &api.InstallationList{}
-	if err := r.Client.List(ctx, list); err != nil {
-		return nil, err
-	}
-	total, here := 0, 0
-	for i := range list.Items {
-		other := &list.Items[i]
-		if a := Recorded(other); other.UID == inst.UID || a == nil || a.Ended() {
-			continue
-		}
-		total++
-		if other.Namespace == inst.Namespace {
-			here++
-		}
-	}
-	switch {
-	case here >= r.Limits.PerNamespace:
-		return &Fault{api.QueuedReason, fmt.Sprintf("waits for its turn: %d Installations of the namespace may run at once", r.Limits.PerNamespace)}, nil
-	case total >= r.Limits.Total:
-		return &Fault{api.QueuedReason, fmt.Sprintf("waits for its turn: %d Installations of the cluster may run at once", r.Limits.Total)}, nil
-	}
-	return nil, nil //nolint:nilnil // there is nothing to wait for
 }
 
 // validateDependencies tells which dependencies have no Installation yet that is Ready
@@ -83,7 +47,7 @@ func (r *Reconciler) validateDependencies(ctx context.Context, inst *api.Install
 		return nil, nil //nolint:nilnil // there is nothing to wait for
 	}
 	slices.Sort(missing)
-	return &Fault{api.DependencyNotReadyReason, "waits for what it depends on: " + strings.Join(slices.Compact(missing), "; ")}, nil
+	return &Fault{Reason: api.DependencyNotReadyReason, Message: "waits for what it depends on: " + strings.Join(slices.Compact(missing), "; ")}, nil
 }
 
 // unmet is why no Installation satisfies a demand; empty where one does.

@@ -66,7 +66,7 @@ func members(version, hex string) []extension.Member {
 }
 
 func offer(version, hex string) *installation.Offer {
-	return &installation.Offer{Version: version, Content: installation.ContentDigest(members(version, hex))}
+	return &installation.Offer{Key: members(version, hex)[1].Key, Content: installation.ContentDigest(members(version, hex))}
 }
 
 const image = "extension-operator:v1"
@@ -77,7 +77,7 @@ func planOf(g Gomega, inst *api.Installation, purpose string) installation.Plan 
 	g.Expect(err).NotTo(HaveOccurred())
 	return installation.Plan{
 		Purpose: purpose, Attempt: 1, Members: members("16.4.0", "a"), Parts: 2,
-		Spec: spec, Sources: inst.Spec.ValuesFrom, Image: image,
+		Spec: spec, Values: []byte(`{"replicas":3}`), Sources: inst.Spec.ValuesFrom, Image: image,
 	}
 }
 
@@ -89,6 +89,7 @@ func begun(g Gomega, inst *api.Installation, purpose string) (installation.Attem
 	job := installation.Job(inst, p, options)
 	job.UID = jobUID
 	job.Spec.Suspend = ptr.To(false)
+	metav1.SetMetaDataAnnotation(&job.ObjectMeta, installation.ResumedAnnotation, "true")
 	job.Status.StartTime = ptr.To(metav1.NewTime(noon))
 	return *installation.Begin(inst, p, job, noon), job
 }

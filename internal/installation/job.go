@@ -3,12 +3,14 @@
 package installation
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
@@ -94,15 +96,16 @@ func Job(inst *api.Installation, p Plan, o Options) *batchv1.Job {
 	return job
 }
 
-// Adopts tells whether a Job that is there already is the one of the plan and attempt:
-// made for this very Installation, to run just that.
-func Adopts(inst *api.Installation, p Plan, job *batchv1.Job) bool {
+// Adopts tells whether a Job that is there already is wanted, the one of the plan and
+// attempt: made for this very Installation, to run just that, and not set going.
+func Adopts(inst *api.Installation, p Plan, wanted, job *batchv1.Job) bool {
 	owner := metav1.GetControllerOf(job)
 	owned := owner != nil && owner.UID == inst.UID
 	if p.Purpose == api.UninstallPurpose {
 		owned = owner == nil && job.Labels[UIDLabel] == string(inst.UID)
 	}
-	return owned && job.Name == JobName(inst, p) &&
+	return owned && job.Name == wanted.Name &&
+		equality.Semantic.DeepDerivative(wanted.Spec, job.Spec) && Resumable(job) && slices.Contains(job.Finalizers, JobFinalizer) &&
 		job.Annotations[RunAnnotation] == string(p.Run()) && job.Annotations[AttemptAnnotation] == strconv.Itoa(int(p.Attempt))
 }
 

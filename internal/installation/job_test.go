@@ -240,19 +240,34 @@ func TestAJobIsAdoptedByItsOwnInstallationAndPlanAlone(t *testing.T) {
 	for _, purpose := range []string{api.ApplyPurpose, api.PlanPurpose, api.UninstallPurpose} {
 		p := planOf(g, inst, purpose)
 		job := installation.Job(inst, p, options)
-		g.Expect(installation.Adopts(inst, p, job)).To(BeTrue(), purpose)
+		g.Expect(installation.Adopts(inst, p, job, job)).To(BeTrue(), purpose)
 
 		foreign := newInstallation(func(i *api.Installation) { i.UID = "another" })
-		g.Expect(installation.Adopts(foreign, p, job)).To(BeFalse())
+		g.Expect(installation.Adopts(foreign, p, installation.Job(foreign, p, options), job)).To(BeFalse())
 		next := p
 		next.Attempt = 2
-		g.Expect(installation.Adopts(inst, next, job)).To(BeFalse())
-		forged := job.DeepCopy()
-		forged.Annotations[installation.RunAnnotation] = string(digest("0"))
-		g.Expect(installation.Adopts(inst, p, forged)).To(BeFalse())
-		stranger := job.DeepCopy()
-		stranger.OwnerReferences = []metav1.OwnerReference{{Kind: "CronJob", Name: "x", UID: "y", Controller: ptr.To(true)}}
-		g.Expect(installation.Adopts(inst, p, stranger)).To(BeFalse())
+		g.Expect(installation.Adopts(inst, next, installation.Job(inst, next, options), job)).To(BeFalse())
+		for name, forge := range map[string]func(*batchv1.Job){
+			"another run": func(j *batchv1.Job) { j.Annotations[installation.RunAnnotation] = string(digest("0")) },
+			"another owner": func(j *batchv1.Job) {
+				j.OwnerReferences = []metav1.OwnerReference{{Kind: "CronJob", Name: "x", UID: "y", Controller: ptr.To(true)}}
+			},
+			"no finalizer": func(j *batchv1.Job) { j.Finalizers = nil },
+			"it runs":      func(j *batchv1.Job) { j.Spec.Suspend = ptr.To(false) },
+			"it ran": func(j *batchv1.Job) {
+				metav1.SetMetaDataAnnotation(&j.ObjectMeta, installation.ResumedAnnotation, "true")
+			},
+			"another image":        func(j *batchv1.Job) { j.Spec.Template.Spec.Containers[0].Image = "evil" },
+			"another order":        func(j *batchv1.Job) { j.Spec.Template.Spec.InitContainers = nil },
+			"another volume":       func(j *batchv1.Job) { j.Spec.Template.Spec.Volumes[0].Projected.Sources[0].ConfigMap.Name = "other" },
+			"pods that come again": func(j *batchv1.Job) { j.Spec.BackoffLimit = ptr.To[int32](6) },
+		} {
+			forged := job.DeepCopy()
+			forge(forged)
+			if len(job.Spec.Template.Spec.InitContainers) > 0 || name != "another order" {
+				g.Expect(installation.Adopts(inst, p, job, forged)).To(BeFalse(), purpose+": "+name)
+			}
+		}
 	}
 }
 

@@ -23,30 +23,52 @@ func (r *Reconciler) leave(ctx context.Context, inst *api.Installation) (ctrl.Re
 	if !controllerutil.ContainsFinalizer(inst, UninstallFinalizer) {
 		return again(r.releaseJobs(ctx, inst))
 	}
-	obstacles, plan, err := r.obstacles(ctx, inst)
-	if err != nil {
-		return ctrl.Result{}, err
+	var o Obstacles
+	var plan Plan
+	if !attempting(inst) {
+		var err error
+		if o, plan, err = r.obstacles(ctx, inst); err != nil {
+			return ctrl.Result{}, err
+		}
 	}
-	f := Leave(inst, obstacles, r.Now())
-	var result ctrl.Result
-	switch {
-	case f.Release:
+	f := Leave(inst, o, r.Now())
+	if f.Release {
 		return again(r.farewell(ctx, inst, f.Left))
+	}
+	var result ctrl.Result
+	var err error
+	switch {
 	case f.Observe:
-		result, err = r.observe(ctx, inst, nil)
+		result, err = r.observe(ctx, inst)
 	case f.Run != nil:
-		job, refusal := r.makeJob(ctx, inst, plan)
-		if final(refusal) {
-			return again(r.farewell(ctx, inst, leaveBehind(inst, f.Run, "the API server refuses the Job: "+refusal.Error()).Left))
-		}
-		if err = refusal; err == nil {
-			result, err = r.conclude(ctx, inst, Outcome{Attempt: Begin(inst, plan, job, r.Now()), Token: f.Token})
-		}
+		result, err = r.uninstall(ctx, inst, plan, f)
 	}
 	if result.RequeueAfter == 0 || result.RequeueAfter > f.Again {
 		result.RequeueAfter = f.Again
 	}
 	return result, err
+}
+
+// uninstall begins an attempt that takes away, when it has its turn. It waits for that no
+// longer than half of the time that there is.
+func (r *Reconciler) uninstall(ctx context.Context, inst *api.Installation, plan Plan, f Farewell) (ctrl.Result, error) {
+	queued, err := r.queue(ctx, inst)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if queued != nil && f.Again > deadlineOf(inst.Spec, api.UninstallPurpose)/2 {
+		return r.conclude(ctx, inst, Outcome{Fault: queued, Attempt: Recorded(inst), OfferUnknown: true})
+	}
+	job, err := r.makeJob(ctx, inst, plan)
+	switch {
+	case isNotOurs(err):
+		return r.refused(ctx, inst, err)
+	case final(err):
+		return again(r.farewell(ctx, inst, leaveBehind(inst, f.Run, "the API server refuses the Job: "+err.Error()).Left))
+	case err != nil:
+		return again(err)
+	}
+	return r.conclude(ctx, inst, Outcome{Attempt: Begin(inst, plan, job, r.Now()), Token: f.Token, OfferUnknown: true})
 }
 
 // obstacles are what an uninstall cannot overcome; where there are none, plan is the one
@@ -80,7 +102,7 @@ func (r *Reconciler) kept(ctx context.Context, inst *api.Installation, t *Target
 	if err != nil {
 		return goneOr(err, "its values are gone")
 	}
-	if plan.Sources, err = ReadSources(values); err != nil {
+	if plan.Values, plan.Sources, err = ReadValues(values, t.Spec); err != nil {
 		return goneOr(err, "its values are damaged")
 	}
 	return "", nil
@@ -139,7 +161,7 @@ func (r *Reconciler) unhold(ctx context.Context, object client.Object) error {
 // releaseJobs releases every Job of an Installation that leaves.
 func (r *Reconciler) releaseJobs(ctx context.Context, inst *api.Installation) error {
 	jobs := &batchv1.JobList{}
-	if err := r.Client.List(ctx, jobs, client.InNamespace(inst.Namespace), client.MatchingLabels{UIDLabel: string(inst.UID)}); err != nil {
+	if err := r.Client.List(ctx, jobs, client.InNamespace(inst.Namespace), ours(inst)); err != nil {
 		return err
 	}
 	for i := range jobs.Items {

@@ -10,6 +10,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
 	"provisioning.dev/extension-operator/internal/extension"
@@ -20,15 +21,19 @@ const group = "extensions.provisioning.dev/"
 
 // Labels and annotations of what belongs to an Installation.
 const (
-	// InstallationLabel has its name, UIDLabel its uid: of the Job, its pod and the payload.
+	// InstallationLabel has its name: of the Job, its pod and the payload. What hooks make
+	// does not have it.
 	InstallationLabel = group + "installation"
-	UIDLabel          = group + "installation-uid"
+	// UIDLabel has its uid: of these, and of what hooks make.
+	UIDLabel = group + "installation-uid"
 	// PurposeLabel of a Job and its pod is the attempt's purpose: Plan, Apply or Uninstall.
 	PurposeLabel = group + "purpose"
 	// RunAnnotation of a Job is the digest of all that it runs.
 	RunAnnotation = group + "run"
 	// AttemptAnnotation of a Job is the number of its attempt.
 	AttemptAnnotation = group + "attempt"
+	// ResumedAnnotation is on a Job from the moment it was set going.
+	ResumedAnnotation = group + "resumed"
 )
 
 // Finalizers of ours.
@@ -82,6 +87,11 @@ func labelsOf(inst *api.Installation) map[string]string {
 		InstallationLabel:              inst.Name,
 		UIDLabel:                       string(inst.UID),
 	}
+}
+
+// ours selects what belongs to inst: not what its hooks have made, which has its uid too.
+func ours(inst *api.Installation) client.MatchingLabels {
+	return client.MatchingLabels{InstallationLabel: inst.Name, UIDLabel: string(inst.UID)}
 }
 
 // ownedBy is the reference by which what belongs to inst goes with it.

@@ -48,7 +48,7 @@ func Begin(inst *api.Installation, p Plan, job *batchv1.Job, now time.Time) *Att
 	a := &Attempt{
 		InstallationAttempt: api.InstallationAttempt{Number: p.Attempt, Purpose: p.Purpose, Generation: inst.Generation, Hidden: p.Hidden()},
 		Plan: api.InstallationPlan{
-			Version: p.Root().Key.Version, ContentDigest: string(p.Content()), SpecDigest: string(p.Spec), Image: p.Image,
+			Key: p.Root().Key.String(), Version: p.Root().Key.Version, ContentDigest: string(p.Content()), SpecDigest: string(p.Spec), Image: p.Image,
 		},
 	}
 	at := metav1.NewTime(now)
@@ -135,8 +135,13 @@ func (a Attempt) Observe(sight Sight) (seen Attempt, again time.Duration) {
 	case condition == nil && suspendedLater(sight.Job):
 		// Resumed, it would make another pod.
 		o.lose("the Job " + a.JobName() + " was suspended by hand after it had started")
+	case condition == nil && pod != nil && pod.DeletionTimestamp != nil:
+		if left := pod.DeletionTimestamp.Add(lostAfter).Sub(sight.Now); left > 0 {
+			return a, left
+		}
+		o.lose("the pod " + pod.Name + " was deleted and does not end, as where its node " + pod.Spec.NodeName + " is lost; it may still run there")
 	case condition == nil:
-		return a, o.wait()
+		return a, cmp.Or(o.wait(), net)
 	case condition.Type == batchv1.JobComplete:
 		o.complete(condition)
 	default:
@@ -146,15 +151,23 @@ func (a Attempt) Observe(sight Sight) (seen Attempt, again time.Duration) {
 	return a, 0
 }
 
-// Resumable tells whether a Job waits to be resumed for the first time.
-func Resumable(job *batchv1.Job) bool {
-	return ptr.Deref(job.Spec.Suspend, false) && job.Status.StartTime == nil && job.DeletionTimestamp == nil
-}
+const (
+	// lostAfter is how long after its time a pod may take to end that was deleted.
+	lostAfter = 5 * time.Minute
+	// net is when an attempt that is under way is looked at again whatever happens: somebody
+	// may have taken off the labels by which events find it.
+	net = 5 * time.Minute
+)
 
-// suspendedLater tells whether a Job was suspended after it had begun: its start is reset
-// when it is resumed, and not before.
+// Resumable tells whether a Job waits to be set going, or was set going by another: that is
+// written on it, since its own status forgets its start when it is suspended.
+func Resumable(job *batchv1.Job) bool { return !resumed(job) && job.DeletionTimestamp == nil }
+
+func resumed(job *batchv1.Job) bool { return job.Annotations[ResumedAnnotation] != "" }
+
+// suspendedLater tells whether a Job was suspended after it had been set going.
 func suspendedLater(job *batchv1.Job) bool {
-	return ptr.Deref(job.Spec.Suspend, false) && job.Status.StartTime != nil
+	return ptr.Deref(job.Spec.Suspend, false) && resumed(job)
 }
 
 // finished is the condition by which a Job has ended; nil while it has not.

@@ -255,9 +255,9 @@ func TestWhenToLookAgain(t *testing.T) {
 	again := func(r row) time.Duration { _, d := a.Observe(r.look(job)); return d }
 	g.Expect(again(row{after: 10 * time.Second})).To(Equal(20*time.Second), "a pod that is not made")
 	g.Expect(again(row{after: 10 * time.Second, pod: []func(*corev1.Pod){}})).To(Equal(20*time.Second), "a pod that does not start")
-	g.Expect(again(rows["configure runs"])).To(BeZero(), "its end is an event")
+	g.Expect(again(rows["configure runs"])).To(Equal(5*time.Minute), "its end is an event, and this a net under it")
 	g.Expect(again(rows["all is well"])).To(BeZero())
-	g.Expect(again(rows["no pod for long"])).To(BeZero())
+	g.Expect(again(rows["no pod for long"])).To(Equal(5 * time.Minute))
 }
 
 // Another pod or Job, made by hand, decides nothing.

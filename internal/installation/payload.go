@@ -25,9 +25,9 @@ const (
 	// run again without a catalog.
 	membersKey = "members"
 	partsKey   = "parts"
-	// valuesKey has spec.values as JSON, sourcesKey spec.valuesFrom.
-	valuesKey  = "values"
-	sourcesKey = "sources"
+	// valuesKey has spec.values as JSON, specKey all of the spec that a run depends on.
+	valuesKey = "values"
+	specKey   = "spec"
 )
 
 // MaxParts is how many ConfigMaps a payload may have.
@@ -75,33 +75,38 @@ func ReadPayload(first *corev1.ConfigMap, content extension.Digest) (members []e
 	return members, parts, nil
 }
 
-// ValuesConfigMap keeps spec.values and spec.valuesFrom as they are, for the pod and for
-// an uninstall that comes after the spec has changed.
+// ValuesConfigMap keeps what of the spec a run depends on, for the pod and for an uninstall
+// that comes after the spec has changed.
 func ValuesConfigMap(inst *api.Installation) (*corev1.ConfigMap, error) {
-	digest, err := SpecDigest(inst.Spec)
+	kept, err := keptOf(inst.Spec)
 	if err != nil {
 		return nil, err
 	}
-	values, err := valuesOf(inst.Spec)
+	digest, err := kept.digest()
 	if err != nil {
 		return nil, err
 	}
-	sources, err := json.Marshal(inst.Spec.ValuesFrom)
+	text, err := json.Marshal(kept)
 	if err != nil {
-		return nil, fmt.Errorf("write spec.valuesFrom as JSON: %w", err)
+		return nil, fmt.Errorf("write the spec as JSON: %w", err)
 	}
-	kept := configMap(inst, ValuesName(inst, digest))
-	kept.Data = map[string]string{valuesKey: string(values), sourcesKey: string(sources)}
-	return kept, nil
+	m := configMap(inst, ValuesName(inst, digest))
+	m.Data = map[string]string{valuesKey: string(kept.Values), specKey: string(text)}
+	return m, nil
 }
 
-// ReadSources finds where else the values come from that are kept in a ConfigMap.
-func ReadSources(kept *corev1.ConfigMap) ([]api.ValuesReference, error) {
-	var sources []api.ValuesReference
-	if err := json.Unmarshal([]byte(kept.Data[sourcesKey]), &sources); err != nil {
-		return nil, fmt.Errorf("the ConfigMap %s does not say where its values come from: %w", kept.Name, ErrDamaged)
+// ReadValues finds the values in a ConfigMap, and where else they come from. One that does
+// not have what the digest covers is refused: somebody has put another in its place.
+func ReadValues(m *corev1.ConfigMap, digest extension.Digest) (values []byte, sources []api.ValuesReference, err error) {
+	var kept keptSpec
+	if err := json.Unmarshal([]byte(m.Data[specKey]), &kept); err != nil {
+		return nil, nil, fmt.Errorf("the ConfigMap %s does not say what its values are: %w", m.Name, ErrDamaged)
 	}
-	return sources, nil
+	got, err := kept.digest()
+	if err != nil || got != digest || m.Data[valuesKey] != string(kept.Values) {
+		return nil, nil, fmt.Errorf("the ConfigMap %s has other values than those of digest %s: %w", m.Name, digest, ErrDamaged)
+	}
+	return kept.Values, kept.ValuesFrom, nil
 }
 
 // configMap of inst: immutable, and kept over a deletion that uninstalls.

@@ -9,6 +9,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -80,12 +81,34 @@ func TestValuesAreKeptAsTheyWere(t *testing.T) {
 	g.Expect(kept.Name).To(Equal(installation.ValuesName(inst, spec)))
 	g.Expect(*kept.Immutable).To(BeTrue())
 	g.Expect(kept.Data["values"]).To(Equal(`{"replicas":3}`))
-	sources, err := installation.ReadSources(kept)
+	values, sources, err := installation.ReadValues(kept, spec)
 	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(string(values)).To(Equal(`{"replicas":3}`))
 	g.Expect(sources).To(Equal(inst.Spec.ValuesFrom))
-	kept.Data["sources"] = "?"
-	_, err = installation.ReadSources(kept)
-	g.Expect(err).To(MatchError(ContainSubstring("does not say where its values come from")))
+	for key, forged := range map[string]string{"values": `{"replicas":4}`, "spec": strings.Replace(kept.Data["spec"], "db.credentials", "another", 1)} {
+		other := kept.DeepCopy()
+		other.Data[key] = forged
+		_, _, err = installation.ReadValues(other, spec)
+		g.Expect(err).To(MatchError(And(ContainSubstring("has other values than those of digest"), ContainSubstring("somebody has changed it"))))
+	}
+	kept.Data["spec"] = "?"
+	_, _, err = installation.ReadValues(kept, spec)
+	g.Expect(err).To(MatchError(ContainSubstring("does not say what its values are")))
+}
+
+// An operator that hashes the same spec in another way would run every Installation again.
+func TestTheSpecDigestStaysWhatItIs(t *testing.T) {
+	g := NewWithT(t)
+	inst := newInstallation(withSecret, func(i *api.Installation) {
+		i.Spec.PodOptions = &api.PodOptions{
+			Resources:    &api.PodResources{Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi")}},
+			NodeSelector: map[string]string{"disk": "ssd"},
+			Tolerations:  []corev1.Toleration{{Key: "a", Operator: corev1.TolerationOpExists}},
+		}
+	})
+	got, err := installation.SpecDigest(inst.Spec)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(string(got)).To(Equal("sha256:389592ac1ea8b5ebf6acdf829056b8a24b7b880d394410c2685556580b9a2c29"))
 }
 
 func TestASpecDigestCoversWhatARunDependsOn(t *testing.T) {

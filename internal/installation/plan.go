@@ -26,7 +26,9 @@ type Plan struct {
 	Parts int
 	// Spec is the digest of what of the spec the values were kept from.
 	Spec extension.Digest
-	// Sources are the ConfigMaps and Secrets that values are read from.
+	// Values are spec.values as they are kept.
+	Values []byte
+	// Sources are the ConfigMaps and Secrets that other values are read from.
 	Sources []api.ValuesReference
 	// Image that runs the hooks.
 	Image string
@@ -86,21 +88,34 @@ const MaxValues = 256 << 10
 // The other fields say when and how far to go. Values that are no JSON are an
 // InternalError Fault, as the API server takes none; too large ones are a LimitExceeded.
 func SpecDigest(spec api.InstallationSpec) (extension.Digest, error) {
-	values, err := valuesOf(spec)
+	kept, err := keptOf(spec)
 	if err != nil {
 		return "", err
 	}
-	run, err := json.Marshal(struct {
-		Values     json.RawMessage
-		ValuesFrom []api.ValuesReference
-		Account    string
-		Timeout    metav1.Duration
-		PodOptions *api.PodOptions
-	}{values, spec.ValuesFrom, spec.ServiceAccountName, metav1.Duration{Duration: timeoutOf(spec)}, spec.PodOptions})
+	return kept.digest()
+}
+
+// keptSpec is what of the spec a run depends on. Its JSON is what is hashed, so that a
+// change of its form is a change of every spec: a test holds it.
+type keptSpec struct {
+	Values     json.RawMessage
+	ValuesFrom []api.ValuesReference
+	Account    string
+	Timeout    metav1.Duration
+	PodOptions *api.PodOptions
+}
+
+func keptOf(spec api.InstallationSpec) (keptSpec, error) {
+	values, err := valuesOf(spec)
+	return keptSpec{values, spec.ValuesFrom, spec.ServiceAccountName, metav1.Duration{Duration: timeoutOf(spec)}, spec.PodOptions}, err
+}
+
+func (k keptSpec) digest() (extension.Digest, error) {
+	text, err := json.Marshal(k)
 	if err != nil {
 		return "", fmt.Errorf("write the spec as JSON: %w", err)
 	}
-	return hashOf("spec", string(run)), nil
+	return hashOf("spec", string(text)), nil
 }
 
 // valuesOf is spec.values as JSON with sorted keys; {} where there are none.

@@ -4,6 +4,8 @@ package installation
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"strings"
 
@@ -12,6 +14,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
+	"provisioning.dev/extension-operator/internal/extension"
 	"provisioning.dev/extension-operator/internal/step"
 )
 
@@ -75,8 +78,18 @@ func order(inst *api.Installation, p Plan, o Options, name string) step.Order {
 	order.Sandbox = cmp.Or(o.Sandbox, order.Sandbox)
 	if name != api.ConfigureStep {
 		order.ConfigDigest = p.Config
+		return order
 	}
+	order.ValuesDigest = valuesDigest(p.Values)
+	// What takes away must not fail because nothing can be configured any more.
+	order.Lenient = p.Purpose == api.UninstallPurpose
 	return order
+}
+
+// valuesDigest is of spec.values as the pod has them in a file.
+func valuesDigest(values []byte) extension.Digest {
+	sum := sha256.Sum256(values)
+	return extension.Digest("sha256:" + hex.EncodeToString(sum[:]))
 }
 
 // resources are those of the spec, or enough for a Nushell.
@@ -136,7 +149,7 @@ func valueSources(inst *api.Installation, p Plan) []corev1.VolumeProjection {
 		}
 		sources = append(sources, fromConfigMap(s.Name, s.ValuesKey, file, optional))
 	}
-	return append(sources, fromConfigMap(ValuesName(inst, p.Spec), valuesKey, fmt.Sprintf("%03d-spec.yaml", len(p.Sources)), false))
+	return append(sources, fromConfigMap(ValuesName(inst, p.Spec), valuesKey, fmt.Sprintf("%03d-%s", len(p.Sources), step.SpecValues), false))
 }
 
 func fromConfigMap(name, key, file string, optional bool) corev1.VolumeProjection {

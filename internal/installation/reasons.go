@@ -4,6 +4,7 @@ package installation
 
 import (
 	"slices"
+	"time"
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
 	"provisioning.dev/extension-operator/internal/extension"
@@ -15,6 +16,7 @@ var classes = map[string]extension.Class{
 	api.SuspendedReason:          extension.Waiting,
 	api.ExtensionNotFoundReason:  extension.Waiting,
 	api.ExtensionNotReadyReason:  extension.Waiting,
+	api.ExtensionReplacedReason:  extension.Waiting,
 	api.DependencyNotReadyReason: extension.Waiting,
 	api.AwaitingApprovalReason:   extension.Waiting,
 	api.QueuedReason:             extension.Waiting,
@@ -49,6 +51,8 @@ type Fault struct {
 	Reason string
 	// Message is one sentence for a person: what is wrong and what to do.
 	Message string
+	// Again is when to look again if no event comes; 0 for never.
+	Again time.Duration
 }
 
 // Class tells what may end it. What is not known may pass: it is tried again.

@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
 	"provisioning.dev/extension-operator/internal/extension"
@@ -65,10 +66,24 @@ type Settings struct {
 
 // Reconciler reconciles Installations. It remembers nothing: what is under way is in the
 // status and in the Jobs.
-type Reconciler struct{ Settings }
+type Reconciler struct {
+	Settings
+	// moved has an element when a catalog has changed.
+	moved chan event.GenericEvent
+}
 
 // New makes a Reconciler.
-func New(s Settings) *Reconciler { return &Reconciler{s} }
+func New(s Settings) *Reconciler {
+	return &Reconciler{Settings: s, moved: make(chan event.GenericEvent, 1)}
+}
+
+// CatalogsMoved has those looked at again whose Extension could not be had. It returns at once.
+func (r *Reconciler) CatalogsMoved() {
+	select {
+	case r.moved <- event.GenericEvent{Object: &api.Installation{}}:
+	default: // a look is due already
+	}
+}
 
 const (
 	// staleRead is when to look again after somebody was faster.
@@ -85,15 +100,30 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	inst := &api.Installation{}
 	if err := r.Client.Get(ctx, req.NamespacedName, inst); err != nil {
 		if apierrors.IsNotFound(err) {
-			return ctrl.Result{}, r.releaseOrphans(ctx, req.NamespacedName)
+			_, err = again(r.releaseFormer(ctx, req.NamespacedName, "", true))
 		}
 		return ctrl.Result{}, err
 	}
-	if err := r.letGo(ctx, inst); err != nil {
+	if err := r.releaseFormer(ctx, req.NamespacedName, inst.UID, inst.Status.ObservedGeneration < 0); err != nil {
+		return again(err)
+	}
+	later, err := r.letGo(ctx, inst)
+	if err != nil {
 		return again(err)
 	}
 	if !inst.DeletionTimestamp.IsZero() {
 		return r.leave(ctx, inst)
+	}
+	if later > 0 {
+		return ctrl.Result{RequeueAfter: later}, nil // no second pod beside it
+	}
+	return r.advance(ctx, inst)
+}
+
+// advance brings one that stays a step further.
+func (r *Reconciler) advance(ctx context.Context, inst *api.Installation) (ctrl.Result, error) {
+	if a := Recorded(inst); a != nil && !a.Ended() {
+		return r.observe(ctx, inst)
 	}
 	if inst.Status.Attempt != nil {
 		held, err := r.hold(ctx, inst)
@@ -106,11 +136,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	result, err := r.decide(ctx, inst, offered, notReady)
-	if notReady != nil && notReady.Class() == extension.Retryable && result.RequeueAfter == 0 {
-		result.RequeueAfter = refusedAgain
-	}
-	return result, err
+	return r.decide(ctx, inst, offered, notReady)
 }
 
 // decide finds what the Installation needs next, and does it.
@@ -118,19 +144,16 @@ func (r *Reconciler) decide(ctx context.Context, inst *api.Installation, offered
 	question := Question{NotReady: notReady, Image: r.Image}
 	if notReady == nil {
 		root := offered.Members[len(offered.Members)-1]
-		question.Offer = &Offer{Version: root.Key.Version, Content: ContentDigest(offered.Members)}
+		question.Offer = &Offer{Key: root.Key, Content: ContentDigest(offered.Members)}
 	}
 	d, err := Decide(inst, question)
 	if err != nil {
 		return r.conclude(ctx, inst, Outcome{Fault: faultOf(err), Attempt: Recorded(inst)})
 	}
-	switch {
-	case d.Observe:
-		return r.observe(ctx, inst, d.Upgrade)
-	case d.Run != nil:
+	if d.Run != nil {
 		return r.begin(ctx, inst, *d.Run, offered)
 	}
-	return r.conclude(ctx, inst, Outcome{Fault: d.Fault, Attempt: Recorded(inst), Upgrade: d.Upgrade})
+	return r.conclude(ctx, inst, Outcome{Fault: d.Fault, Attempt: Recorded(inst), Upgrade: d.Upgrade, OfferUnknown: question.Offer == nil})
 }
 
 // again is what comes after a failed write: a look, soon where somebody was faster.
@@ -153,29 +176,29 @@ func (r *Reconciler) offered(ctx context.Context, inst *api.Installation) (Offer
 	ext := &api.Extension{}
 	err := r.Client.Get(ctx, client.ObjectKey{Namespace: inst.Namespace, Name: name}, ext)
 	if apierrors.IsNotFound(err) {
-		return Offered{}, &Fault{api.ExtensionNotFoundReason, "no Extension " + name + " is in the namespace; create it, or delete this Installation"}, nil
+		return Offered{}, &Fault{Reason: api.ExtensionNotFoundReason, Message: "no Extension " + name + " is in the namespace; create it, or delete this Installation"}, nil
 	}
 	if err != nil {
 		return Offered{}, nil, err
 	}
 	ready := readyOf(ext)
 	if ready != "" {
-		return Offered{}, &Fault{api.ExtensionNotReadyReason, "Extension " + name + " is not Ready: " + ready}, nil
+		return Offered{}, &Fault{Reason: api.ExtensionNotReadyReason, Message: "Extension " + name + " is not Ready: " + ready}, nil
 	}
 	offered, problem := r.Extensions.Offered(ctx, ext)
 	switch {
 	case ctx.Err() != nil:
 		return Offered{}, nil, ctx.Err()
 	case problem != nil && extension.AsFault(problem).Transient:
-		return Offered{}, &Fault{api.InternalErrorReason, "what Extension " + name + " has loaded cannot be had now: " + problem.Error()}, nil
-	case problem != nil:
-		return Offered{}, &Fault{api.ExtensionNotReadyReason, "what Extension " + name + " has loaded cannot be had: " + problem.Error()}, nil //nolint:nilerr // people are told of it
+		return Offered{}, &Fault{Reason: api.InternalErrorReason, Message: "what Extension " + name + " has loaded cannot be had now: " + problem.Error(), Again: refusedAgain}, nil
+	case problem != nil: // it may be that only this process has not read the library again yet
+		return Offered{}, &Fault{Reason: api.ExtensionNotReadyReason, Message: "what Extension " + name + " has loaded cannot be had: " + problem.Error(), Again: refusedAgain}, nil //nolint:nilerr // people are told of it
 	}
 	return offered, nil, nil
 }
 
 // observe looks at the Job of the attempt that is under way.
-func (r *Reconciler) observe(ctx context.Context, inst *api.Installation, upgrade *Upgrade) (ctrl.Result, error) {
+func (r *Reconciler) observe(ctx context.Context, inst *api.Installation) (ctrl.Result, error) {
 	a := Recorded(inst)
 	job, err := r.recordedJob(ctx, inst, *a)
 	if err != nil {
@@ -192,7 +215,7 @@ func (r *Reconciler) observe(ctx context.Context, inst *api.Installation, upgrad
 		}
 		seen, later = a.Observe(sight)
 	}
-	result, err := r.conclude(ctx, inst, Outcome{Attempt: &seen, Upgrade: upgrade})
+	result, err := r.conclude(ctx, inst, Outcome{Attempt: &seen, OfferUnknown: true})
 	if result.RequeueAfter == 0 {
 		result.RequeueAfter = later
 	}
@@ -211,7 +234,7 @@ func (r *Reconciler) look(ctx context.Context, inst *api.Installation, job *batc
 		}
 	}
 	pods := &corev1.PodList{}
-	err := r.Client.List(ctx, pods, client.InNamespace(inst.Namespace), client.MatchingLabels{UIDLabel: string(inst.UID)})
+	err := r.Client.List(ctx, pods, client.InNamespace(inst.Namespace), ours(inst))
 	sight.Pods = pods.Items
 	return sight, err
 }
@@ -219,10 +242,9 @@ func (r *Reconciler) look(ctx context.Context, inst *api.Installation, job *batc
 // warning is the newest warning Event about the Job or its pods: why the cluster makes or
 // starts none.
 func (r *Reconciler) warning(ctx context.Context, sight Sight) (string, error) {
-	about := make([]types.UID, 0, 1+len(sight.Pods))
-	about = append(about, sight.Job.UID)
-	for i := range sight.Pods {
-		about = append(about, sight.Pods[i].UID)
+	about := []types.UID{sight.Job.UID}
+	if pod := (observer{sight: sight}).pod(); pod != nil {
+		about = append(about, pod.UID)
 	}
 	var newest corev1.Event
 	for _, uid := range about {
@@ -232,7 +254,7 @@ func (r *Reconciler) warning(ctx context.Context, sight Sight) (string, error) {
 			return "", err
 		}
 		for _, e := range list.Items {
-			if !e.LastTimestamp.Before(&newest.LastTimestamp) {
+			if !seenAt(e).Before(seenAt(newest)) {
 				newest = e
 			}
 		}
@@ -240,29 +262,36 @@ func (r *Reconciler) warning(ctx context.Context, sight Sight) (string, error) {
 	return newest.Message, nil
 }
 
+// seenAt is when an Event was seen last, whichever API it came by.
+func seenAt(e corev1.Event) time.Time {
+	switch {
+	case e.Series != nil:
+		return e.Series.LastObservedTime.Time
+	case !e.LastTimestamp.IsZero():
+		return e.LastTimestamp.Time
+	}
+	return e.EventTime.Time
+}
+
 // begin makes all that an attempt needs, its Job last and suspended, and records it. The
 // look after the record sets it going.
 func (r *Reconciler) begin(ctx context.Context, inst *api.Installation, run Run, offered Offered) (ctrl.Result, error) {
 	if fault := nothingToInstall(inst, run, offered); fault != nil {
-		return r.conclude(ctx, inst, Outcome{Fault: fault, Attempt: Recorded(inst)})
+		return r.conclude(ctx, inst, Outcome{Fault: fault, Attempt: Recorded(inst), Token: run.Token})
 	}
-	fault, err := r.gate(ctx, inst, run, offered)
+	fault, err := r.gate(ctx, inst, offered)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
 	if fault != nil {
-		result, err := r.conclude(ctx, inst, Outcome{Fault: fault, Attempt: Recorded(inst)})
-		if result.RequeueAfter == 0 && fault.Reason == api.QueuedReason {
-			result.RequeueAfter = queuedAgain
-		}
-		return result, err
+		return r.conclude(ctx, inst, Outcome{Fault: fault, Attempt: Recorded(inst)})
 	}
 	p, parts, err := r.plan(ctx, inst, run, offered)
 	switch {
 	case apierrors.IsForbidden(err):
 		return r.refused(ctx, inst, err)
 	case err != nil:
-		return r.unplanned(ctx, inst, err)
+		return r.unplanned(ctx, inst, run, err)
 	}
 	if inst, err = r.hold(ctx, inst); err != nil {
 		return again(err)
@@ -274,13 +303,18 @@ func (r *Reconciler) begin(ctx context.Context, inst *api.Installation, run Run,
 }
 
 // unplanned tells why there is no plan. What may pass is tried again.
-func (r *Reconciler) unplanned(ctx context.Context, inst *api.Installation, err error) (ctrl.Result, error) {
+func (r *Reconciler) unplanned(ctx context.Context, inst *api.Installation, run Run, err error) (ctrl.Result, error) {
 	fault := faultOf(err)
 	if _, gone := goneOr(err, ""); gone == nil {
-		fault = &Fault{api.PayloadRefusedReason, "the payload of the approved plan is gone or damaged; ask for another plan by a new value of the annotation " + api.RetryAnnotation}
+		fault = &Fault{Reason: api.PayloadRefusedReason, Message: "the payload of the approved plan is gone or damaged; ask for another plan by a new value of the annotation " + api.RetryAnnotation}
 	}
-	result, concluded := r.conclude(ctx, inst, Outcome{Fault: fault, Attempt: Recorded(inst)})
-	if concluded != nil || fault.Class() == extension.Terminal {
+	o := Outcome{Fault: fault, Attempt: Recorded(inst)}
+	if fault.Class() == extension.Terminal {
+		o.Token = run.Token
+		return r.conclude(ctx, inst, o)
+	}
+	result, concluded := r.conclude(ctx, inst, o)
+	if concluded != nil {
 		return result, concluded
 	}
 	return result, err
@@ -300,11 +334,8 @@ func (r *Reconciler) refused(ctx context.Context, inst *api.Installation, err er
 	if !final(err) {
 		return again(err)
 	}
-	result, err := r.conclude(ctx, inst, Outcome{
-		Fault: &Fault{api.CreateRefusedReason, "the API server refuses what the attempt needs: " + err.Error()}, Attempt: Recorded(inst),
-	})
-	result.RequeueAfter = max(result.RequeueAfter, refusedAgain)
-	return result, err
+	fault := &Fault{Reason: api.CreateRefusedReason, Message: "the API server refuses what the attempt needs: " + err.Error(), Again: refusedAgain}
+	return r.conclude(ctx, inst, Outcome{Fault: fault, Attempt: Recorded(inst)})
 }
 
 // final tells whether the API server will not take a request, however often it is sent.
@@ -322,7 +353,7 @@ func nothingToInstall(inst *api.Installation, run Run, offered Offered) *Fault {
 			return nil
 		}
 	}
-	return &Fault{api.NothingToInstallReason, inst.Spec.ExtensionRef.Name +
+	return &Fault{Reason: api.NothingToInstallReason, Message: inst.Spec.ExtensionRef.Name +
 		" has none of the hooks configure, install and verify; an Extension alone is enough to load it"}
 }
 
@@ -333,9 +364,13 @@ func (r *Reconciler) plan(ctx context.Context, inst *api.Installation, run Run, 
 	if err != nil {
 		return Plan{}, nil, err
 	}
+	values, err := valuesOf(inst.Spec)
+	if err != nil {
+		return Plan{}, nil, err
+	}
 	p := Plan{
 		Purpose: run.Purpose, Attempt: nextAttempt(inst), Members: offered.Members, Spec: spec,
-		Sources: inst.Spec.ValuesFrom, Image: r.Image, Config: run.Config,
+		Values: values, Sources: inst.Spec.ValuesFrom, Image: r.Image, Config: run.Config,
 	}
 	if run.Kept {
 		p.Members, p.Parts, err = r.keptPayload(ctx, inst, extension.Digest(inst.Status.Plan.ContentDigest))

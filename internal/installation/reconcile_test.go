@@ -105,27 +105,63 @@ func (w *world) jobsWithFinalizer() []string {
 
 // The manager is killed before and after each write of a whole life, once each: every
 // life ends, with one Job for each attempt and one pod for each Job.
+// longLife goes by a plan and its approval, a failure, a retry, a cleaning of what an older
+// attempt has left, and a policy that changes twice.
+func (w *world) longLife() {
+	w.install(planMode)
+	w.until(func() bool { return readyIs(w.get(), metav1.ConditionFalse, api.AwaitingApprovalReason) })
+	w.change(approved)
+	w.untilWith(w.playFailure, func() bool { return readyIs(w.get(), metav1.ConditionFalse, api.InstallFailedReason) })
+	w.change(uninstalls)
+	w.until(func() bool { return len(w.get().Finalizers) == 1 })
+	w.change(func(i *api.Installation) { i.Spec.DeletionPolicy = api.OrphanOnDeletion })
+	w.until(func() bool { return len(w.get().Finalizers) == 0 })
+	w.ahead = 2 * time.Hour // nothing is too young to be cleaned up
+	w.change(func(i *api.Installation) {
+		otherValues(i)
+		i.Spec.Mode = api.ApplyMode
+		i.Spec.ApprovedPlan = ""
+		uninstalls(i)
+	})
+	w.until(w.ready)
+	w.letGo()
+	w.ahead = 0
+	numbers := w.get().Status.Attempt.Number
+	w.g.Expect(numbers).To(BeEquivalentTo(3), "plan, failure, success")
+	w.delete()
+	w.until(w.gone)
+	w.g.Expect(w.jobs).To(HaveLen(4), "one for each attempt")
+	for name, n := range w.jobs {
+		w.g.Expect(n).To(Equal(1), "%s was made once", name)
+	}
+	w.g.Expect(w.told.left).To(BeEmpty())
+	w.until(func() bool { return len(w.kept()) == 0 })
+}
+
+// Whenever the process ends, before or after a write, each attempt has one Job, and each Job
+// one pod.
 func TestTheWalkOfKills(t *testing.T) {
-	g := NewWithT(t)
-	whole := newWorld(g)
-	whole.life()
-	g.Expect(whole.writes).To(BeNumerically(">=", 15))
-	for write := 1; write <= whole.writes; write++ {
-		for _, done := range []bool{false, true} {
-			t.Run(fmt.Sprintf("write %d, done %t", write, done), func(t *testing.T) {
-				t.Parallel()
-				w := newWorld(NewWithT(t))
-				killed := false
-				w.kill = func(n int, after bool) bool {
-					strike := !killed && n == write && after == done
-					killed = killed || strike
-					return strike
-				}
-				w.life()
-				// A life whose transitions are seen together has fewer writes.
-				w.g.Expect(killed || w.writes < write).To(BeTrue())
-				w.g.Expect(w.jobsWithFinalizer()).To(BeEmpty())
-			})
+	for name, life := range map[string]func(*world){"a life": (*world).life, "a long life": (*world).longLife} {
+		whole := newWorld(NewWithT(t))
+		life(whole)
+		whole.g.Expect(whole.writes).To(BeNumerically(">=", 15))
+		for write := 1; write <= whole.writes; write++ {
+			for _, done := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s, write %d, done %t", name, write, done), func(t *testing.T) {
+					t.Parallel()
+					w := newWorld(NewWithT(t))
+					killed := false
+					w.kill = func(n int, after bool) bool {
+						strike := !killed && n == write && after == done
+						killed = killed || strike
+						return strike
+					}
+					life(w)
+					// A life whose transitions are seen together has fewer writes.
+					w.g.Expect(killed || w.writes < write).To(BeTrue())
+					w.g.Expect(w.jobsWithFinalizer()).To(BeEmpty())
+				})
+			}
 		}
 	}
 }
@@ -377,7 +413,7 @@ func (w *world) removePayload() *corev1.ConfigMap {
 	was := payload.DeepCopy()
 	was.UID, was.ResourceVersion = "", ""
 	w.g.Expect(w.admin.Patch(context.Background(), payload, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`)))).To(Succeed())
-	w.g.Expect(w.admin.Delete(context.Background(), payload)).To(Succeed())
+	w.g.Expect(client.IgnoreNotFound(w.admin.Delete(context.Background(), payload))).To(Succeed()) // a deletion may have waited for the finalizer
 	return was
 }
 

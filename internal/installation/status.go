@@ -21,7 +21,9 @@ type Outcome struct {
 	// Attempt is the newest one as it is now; nil where there was none.
 	Attempt *Attempt
 	// Upgrade is what the Extension has and upgradePolicy leaves alone; nil for nothing.
-	Upgrade *Upgrade
+	// OfferUnknown: nobody knows what it has now, and what was told of it stays.
+	Upgrade      *Upgrade
+	OfferUnknown bool
 	// Token is the retry token that the attempt handles; empty for none.
 	Token string
 	Now   time.Time
@@ -33,7 +35,7 @@ func Compute(inst *api.Installation, o Outcome) api.InstallationStatus {
 	s := *inst.Status.DeepCopy()
 	s.ObservedGeneration = inst.Generation
 	if a := o.Attempt; a != nil {
-		record(&s, *a)
+		record(&s, *a, o.Now)
 		if !a.Ended() {
 			// A change of the spec waits for its end: until then nothing is said about it.
 			s.ObservedGeneration = a.Generation
@@ -44,10 +46,13 @@ func Compute(inst *api.Installation, o Outcome) api.InstallationStatus {
 	}
 	c := conditions{list: &s.Conditions, generation: s.ObservedGeneration, now: metav1.NewTime(o.Now).Rfc3339Copy()}
 	c.installed(s.Installed)
-	c.upgrade(o.Upgrade)
+	if !o.OfferUnknown {
+		c.upgrade(o.Upgrade)
+	}
 	switch {
 	case o.Fault != nil:
 		c.fault(*o.Fault)
+		waitAt(&s, *o.Fault)
 	case o.Attempt != nil:
 		c.attempt(inst, *o.Attempt)
 	}
@@ -55,21 +60,49 @@ func Compute(inst *api.Installation, o Outcome) api.InstallationStatus {
 }
 
 // record writes the attempt and, where it has ended well, what it leaves behind.
-func record(s *api.InstallationStatus, a Attempt) {
+func record(s *api.InstallationStatus, a Attempt, now time.Time) {
 	at := a.At()
+	switch before := s.Attempt; {
+	case before != nil && before.Number == a.Number && before.EndedAt != nil:
+		a.EndedAt = before.EndedAt
+	case a.Ended():
+		a.EndedAt = moment(metav1.NewTime(now))
+	}
 	s.Attempt, s.Plan, s.Steps = &a.InstallationAttempt, &a.Plan, a.Steps
 	s.Step = at.Name + "/" + at.State
 	if a.Purpose != api.ApplyPurpose || !a.EndedWell() {
 		return
 	}
 	done := api.InstalledPlan{
-		Version: a.Plan.Version, Digest: a.Plan.Digest, ContentDigest: a.Plan.ContentDigest, SpecDigest: a.Plan.SpecDigest, ConfigDigest: a.Plan.ConfigDigest,
+		Key: a.Plan.Key, Version: a.Plan.Version, Digest: a.Plan.Digest, ContentDigest: a.Plan.ContentDigest, SpecDigest: a.Plan.SpecDigest, ConfigDigest: a.Plan.ConfigDigest,
 	}
 	if at.FinishedAt != nil {
 		done.At = *at.FinishedAt
 	}
 	s.Installed = &done
 	s.History = history(s.History, done)
+}
+
+// waitAt shows the step that an attempt waits at before it begins. Where there was none
+// yet, the steps are those before its Job.
+func waitAt(s *api.InstallationStatus, f Fault) {
+	step, before := api.LoadStep, []string(nil)
+	switch f.Reason {
+	case api.ExtensionNotFoundReason, api.ExtensionNotReadyReason, api.ExtensionReplacedReason:
+	case api.DependencyNotReadyReason:
+		step, before = api.ValidateDependenciesStep, []string{api.LoadStep}
+	default:
+		return
+	}
+	s.Step = step + "/" + api.StepWaiting
+	if s.Attempt != nil {
+		return
+	}
+	s.Steps = nil
+	for _, name := range before {
+		s.Steps = append(s.Steps, api.InstallationStep{Name: name, State: api.StepSucceeded})
+	}
+	s.Steps = append(s.Steps, api.InstallationStep{Name: step, State: api.StepWaiting, Reason: f.Reason, Message: status.Message(f.Message)})
 }
 
 // history puts entry first, once.
@@ -143,11 +176,11 @@ func (c conditions) attempt(inst *api.Installation, a Attempt) {
 		c.fault(underWayFault(a))
 	case !a.EndedWell():
 		at := a.At()
-		c.fault(Fault{at.Reason, fmt.Sprintf("attempt %d: %s%s", a.Number, at.Message, staysInstalled(inst.Status.Installed))})
+		c.fault(Fault{Reason: at.Reason, Message: fmt.Sprintf("attempt %d: %s%s", a.Number, at.Message, staysInstalled(inst.Status.Installed))})
 	case a.Purpose == api.PlanPurpose:
 		c.fault(*approval(inst, a.Plan))
 	case a.Purpose == api.UninstallPurpose:
-		c.fault(Fault{api.UninstallingReason, inst.Spec.ExtensionRef.Name + " is uninstalled"})
+		c.fault(Fault{Reason: api.UninstallingReason, Message: inst.Spec.ExtensionRef.Name + " is uninstalled"})
 	default:
 		c.remove(api.ReconcilingCondition, api.StalledCondition)
 		c.set(api.ReadyCondition, metav1.ConditionTrue, api.InstalledReason,
@@ -168,11 +201,11 @@ func underWayFault(a Attempt) Fault {
 	}[a.Purpose])
 	switch at.State {
 	case api.StepWaiting:
-		return Fault{at.Reason, where + at.Name + " waits in Job " + at.Job + ": " + at.Message}
+		return Fault{Reason: at.Reason, Message: where + at.Name + " waits in Job " + at.Job + ": " + at.Message}
 	case api.StepRunning:
-		return Fault{verbs[a.Purpose], where + at.Name + " runs in Job " + at.Job}
+		return Fault{Reason: verbs[a.Purpose], Message: where + at.Name + " runs in Job " + at.Job}
 	default:
-		return Fault{verbs[a.Purpose], where + at.Name + " is next in Job " + at.Job}
+		return Fault{Reason: verbs[a.Purpose], Message: where + at.Name + " is next in Job " + at.Job}
 	}
 }
 

@@ -84,6 +84,7 @@ var verdicts = map[string]struct {
 	api.SuspendedReason:          {extension.Waiting, status.InProgressStatus},
 	api.ExtensionNotFoundReason:  {extension.Waiting, status.InProgressStatus},
 	api.ExtensionNotReadyReason:  {extension.Waiting, status.InProgressStatus},
+	api.ExtensionReplacedReason:  {extension.Waiting, status.InProgressStatus},
 	api.DependencyNotReadyReason: {extension.Waiting, status.InProgressStatus},
 	api.AwaitingApprovalReason:   {extension.Waiting, status.InProgressStatus},
 	api.QueuedReason:             {extension.Waiting, status.InProgressStatus},

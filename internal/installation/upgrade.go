@@ -15,7 +15,8 @@ import (
 
 // Offer is what an Extension has that is Ready: its last good load.
 type Offer struct {
-	Version string
+	// Key of the root.
+	Key extension.Key
 	// Content is the ContentDigest of it and all that it was loaded with.
 	Content extension.Digest
 }
@@ -37,13 +38,10 @@ type Question struct {
 	Image string
 }
 
-// Decision is what an Installation needs next. At most one of Fault, Observe and Run is
-// set; none means that all is as it should be, or as somebody has to change it.
+// Decision is what an Installation needs next. At most one of Fault and Run is set; none means that all is as it should be, or as somebody has to change it.
 type Decision struct {
 	// Fault is what the next attempt waits for.
 	Fault *Fault
-	// Observe: an attempt is under way; its Job says how far it is.
-	Observe bool
 	// Run is an attempt to begin.
 	Run *Run
 	// Upgrade is what is there and left alone.
@@ -63,7 +61,8 @@ type Run struct {
 	Token string
 }
 
-// Decide says what an Installation that is not being deleted needs next.
+// Decide says what an Installation needs next that is not being deleted and has no attempt
+// under way.
 func Decide(inst *api.Installation, q Question) (Decision, error) {
 	spec, err := SpecDigest(inst.Spec)
 	if err != nil {
@@ -102,8 +101,6 @@ type decider struct {
 
 func (d decider) decide() Decision {
 	switch {
-	case d.last != nil && !d.last.Ended():
-		return Decision{Observe: true}
 	case d.inst.Spec.Suspend:
 		return Decision{Fault: d.suspended()}
 	case d.asked():
@@ -118,9 +115,9 @@ func (d decider) decide() Decision {
 func (d decider) suspended() *Fault {
 	switch {
 	case d.last == nil:
-		return &Fault{api.SuspendedReason, "suspended before the first attempt; set spec.suspend to false to install"}
+		return &Fault{Reason: api.SuspendedReason, Message: "suspended before the first attempt; set spec.suspend to false to install"}
 	case d.asked():
-		return &Fault{api.SuspendedReason, "suspended, and a change or a retry waits; set spec.suspend to false to go on"}
+		return &Fault{Reason: api.SuspendedReason, Message: "suspended, and a change or a retry waits; set spec.suspend to false to go on"}
 	}
 	return nil
 }
@@ -142,7 +139,7 @@ func (d decider) lets() bool {
 	case api.AutoUpgrade:
 		return true
 	case api.SameVersionUpgrade:
-		return d.q.Offer.Version == d.last.Plan.Version
+		return d.q.Offer.Key.Version == d.last.Plan.Version
 	default:
 		return false
 	}
@@ -153,14 +150,33 @@ func (d decider) begin() Decision {
 	if d.q.Offer == nil {
 		return Decision{Fault: d.q.NotReady}
 	}
+	if fault := d.replaced(); fault != nil {
+		return Decision{Fault: fault}
+	}
 	run := &Run{Purpose: api.ApplyPurpose, Token: d.token}
-	if d.gated(d.q.Offer.Version) {
+	if d.gated(d.q.Offer.Key.Version) {
 		run.Purpose = api.PlanPurpose
 		if d.approvedBefore() {
 			run.Purpose, run.Config = api.ApplyPurpose, extension.Digest(d.last.Plan.ConfigDigest)
 		}
 	}
 	return Decision{Run: run}
+}
+
+// replaced is that the Extension is another extension now than the one that was run: what
+// is installed belongs to that.
+func (d decider) replaced() *Fault {
+	if d.last == nil {
+		return nil
+	}
+	was, known := extension.ParseKey(d.last.Plan.Key)
+	is := d.q.Offer.Key
+	if !known || was.Type == is.Type && was.Name == is.Name {
+		return nil
+	}
+	return &Fault{Reason: api.ExtensionReplacedReason, Message: fmt.Sprintf(
+		"Extension %s is %s/%s now, and what was run is %s/%s; create another Installation for it, or put the Extension back",
+		d.inst.Spec.ExtensionRef.Name, is.Type, is.Name, was.Type, was.Name)}
 }
 
 // approvedBefore tells whether a retry is of the very plan that was approved, and whose
@@ -220,7 +236,7 @@ func (d decider) upgrade() *Upgrade {
 	if !d.changed() || d.asked() {
 		return nil
 	}
-	name, offered, has := d.inst.Spec.ExtensionRef.Name, d.q.Offer.Version, d.last.Plan.Version
+	name, offered, has := d.inst.Spec.ExtensionRef.Name, d.q.Offer.Key.Version, d.last.Plan.Version
 	how := "; it is installed by the next change of the spec, by a new value of the annotation " + api.RetryAnnotation + ", or by another upgradePolicy"
 	if offered == has {
 		return &Upgrade{api.NewContentReason, fmt.Sprintf("%s %s has new content%s", name, offered, how)}

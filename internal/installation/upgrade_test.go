@@ -24,7 +24,7 @@ func decide(g Gomega, inst *api.Installation, q installation.Question) installat
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(inst).To(Equal(before), "Decide changes nothing that it is given")
 	count := 0
-	for _, set := range []bool{d.Fault != nil, d.Observe, d.Run != nil} {
+	for _, set := range []bool{d.Fault != nil, d.Run != nil} {
 		if set {
 			count++
 		}
@@ -37,8 +37,6 @@ func decide(g Gomega, inst *api.Installation, q installation.Question) installat
 func spelled(d installation.Decision) string {
 	var parts []string
 	switch {
-	case d.Observe:
-		parts = append(parts, "observe")
 	case d.Fault != nil:
 		parts = append(parts, "wait "+d.Fault.Reason)
 	case d.Run != nil:
@@ -143,12 +141,6 @@ func TestWhatIsNeededNext(t *testing.T) {
 		{"suspended before the first attempt", fresh, []func(*api.Installation){suspended}, same, "wait Suspended"},
 		{"the first attempt in mode Plan", fresh, []func(*api.Installation){planMode}, same, "run Plan"},
 		{"Auto needs no approval of the first", fresh, []func(*api.Installation){auto}, same, "run Apply"},
-
-		{"an attempt is under way", underWay, nil, same, "observe"},
-		{"suspend in mid-step", underWay, []func(*api.Installation){suspended}, same, "observe"},
-		{"a change in mid-step waits", underWay, []func(*api.Installation){otherValues, retry}, newer, "observe"},
-		{"a new version in mid-step", underWay, nil, newer, "observe NewVersion"},
-		{"an Extension that goes away in mid-step", underWay, nil, none, "observe"},
 
 		{"all is as it should be", installed, nil, same, "rest"},
 		{"a change of what no run depends on", installed, []func(*api.Installation){otherOnly}, same, "rest"},

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -18,7 +19,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -34,10 +34,14 @@ const keptFor = 24 * time.Hour
 // conclude writes the status where it differs, and tells of a transition.
 func (r *Reconciler) conclude(ctx context.Context, inst *api.Installation, o Outcome) (ctrl.Result, error) {
 	o.Now = r.Now()
+	var result ctrl.Result
+	if o.Fault != nil {
+		result.RequeueAfter = o.Fault.Again
+	}
 	updated := inst.DeepCopy()
 	updated.Status = Compute(inst, o)
 	if equality.Semantic.DeepEqual(inst.Status, updated.Status) {
-		return ctrl.Result{}, nil
+		return result, nil
 	}
 	desired := updated.Status // a patch reads the answer into updated
 	err := r.Client.Status().Patch(ctx, updated, locked(inst))
@@ -50,7 +54,7 @@ func (r *Reconciler) conclude(ctx context.Context, inst *api.Installation, o Out
 	if was, is := Recorded(inst), Recorded(updated); is != nil && is.Ended() && (was == nil || !was.Ended()) {
 		r.Observer.Ran(recordOf(inst, *is))
 	}
-	return ctrl.Result{}, nil
+	return result, nil
 }
 
 // recordOf an attempt that has ended.
@@ -103,14 +107,18 @@ func (r *Reconciler) hold(ctx context.Context, inst *api.Installation) (*api.Ins
 			return inst, err
 		}
 	}
-	return held, r.Client.Patch(ctx, held, locked(inst))
+	err = r.Client.Patch(ctx, held, locked(inst))
+	if apierrors.IsNotFound(err) {
+		err = errNotYet // it goes: the next look lets go of what it leaves
+	}
+	return held, err
 }
 
 // configMaps are those of payloads and values of inst. They are read from the API server:
 // an informer would hold all of them in memory.
 func (r *Reconciler) configMaps(ctx context.Context, inst *api.Installation) ([]corev1.ConfigMap, error) {
 	list := &corev1.ConfigMapList{}
-	err := r.Live.List(ctx, list, client.InNamespace(inst.Namespace), client.MatchingLabels{UIDLabel: string(inst.UID)})
+	err := r.Live.List(ctx, list, client.InNamespace(inst.Namespace), ours(inst))
 	return list.Items, err
 }
 
@@ -170,7 +178,13 @@ func (r *Reconciler) packedBefore(ctx context.Context, inst *api.Installation, p
 // notOurs is that somebody has put another object where ours belongs.
 func notOurs(resource, name string, inst *api.Installation) error {
 	return apierrors.NewForbidden(schema.GroupResource{Resource: resource}, name,
-		fmt.Errorf("one of this name is there and not what Installation %s put there; delete it", inst.Name))
+		fmt.Errorf("one of this name is there and %s %s put there; delete it", notWhat, inst.Name))
+}
+
+const notWhat = "not what Installation"
+
+func isNotOurs(err error) bool {
+	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), notWhat)
 }
 
 // keptPayload finds the members of a payload that is kept.
@@ -185,7 +199,8 @@ func (r *Reconciler) keptPayload(ctx context.Context, inst *api.Installation, co
 
 // makeJob makes the Job of a plan and attempt, or adopts it.
 func (r *Reconciler) makeJob(ctx context.Context, inst *api.Installation, p Plan) (*batchv1.Job, error) {
-	job := Job(inst, p, r.Job)
+	wanted := Job(inst, p, r.Job)
+	job := wanted.DeepCopy()
 	err := r.Client.Create(ctx, job)
 	if !apierrors.IsAlreadyExists(err) {
 		return job, err
@@ -194,7 +209,7 @@ func (r *Reconciler) makeJob(ctx context.Context, inst *api.Installation, p Plan
 	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(job), there); err != nil {
 		return nil, err
 	}
-	if !Adopts(inst, p, there) {
+	if !Adopts(inst, p, wanted, there) {
 		return nil, notOurs("jobs", job.Name, inst)
 	}
 	return there, nil
@@ -222,28 +237,37 @@ func (r *Reconciler) recordedJob(ctx context.Context, inst *api.Installation, a 
 func (r *Reconciler) resume(ctx context.Context, job *batchv1.Job) error {
 	base := job.DeepCopy()
 	job.Spec.Suspend = ptr.To(false)
+	metav1.SetMetaDataAnnotation(&job.ObjectMeta, ResumedAnnotation, "true")
 	return r.Client.Patch(ctx, job, locked(base))
 }
 
+// lingers is how long a Job may take to end after the last container of ours has. What
+// holds it longer is not of ours, as a container that somebody has put into the pod.
+const lingers = 30 * time.Second
+
 // letGo releases the Job of an attempt whose outcome is in the status, and cleans up what
-// the attempt has superseded.
-func (r *Reconciler) letGo(ctx context.Context, inst *api.Installation) error {
+// the attempt has superseded. It says when to look again where the Job has not ended yet.
+func (r *Reconciler) letGo(ctx context.Context, inst *api.Installation) (later time.Duration, err error) {
 	a := Recorded(inst)
 	if a == nil || !a.Ended() {
-		return nil
+		return 0, nil
 	}
 	job := &batchv1.Job{}
-	err := r.Client.Get(ctx, client.ObjectKey{Namespace: inst.Namespace, Name: a.JobName()}, job)
+	err = r.Client.Get(ctx, client.ObjectKey{Namespace: inst.Namespace, Name: a.JobName()}, job)
 	if err != nil || string(job.UID) != a.JobUID() || !slices.Contains(job.Finalizers, JobFinalizer) {
-		return client.IgnoreNotFound(err)
+		return 0, client.IgnoreNotFound(err)
 	}
-	if finished(job) == nil && a.At().State != api.StepUnknown {
-		return errNotYet // its last container has ended, and it knows in a moment
+	if finished(job) == nil && a.At().State != api.StepUnknown && a.EndedAt != nil {
+		if left := a.EndedAt.Add(lingers).Sub(r.Now()); left > 0 {
+			return left, nil
+		}
 	}
-	if err := r.clean(ctx, inst, *a); err != nil {
-		return err
+	if err := r.clean(ctx, inst, *a); apierrors.IsConflict(err) {
+		return 0, err
+	} else if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "What an attempt has left without use cannot be cleaned up; the next attempt tries again")
 	}
-	return r.release(ctx, job)
+	return 0, r.release(ctx, job)
 }
 
 // errNotYet has the object looked at again soon.
@@ -267,24 +291,6 @@ func (r *Reconciler) release(ctx context.Context, job *batchv1.Job) error {
 	controllerutil.RemoveFinalizer(job, JobFinalizer)
 	job.Spec.TTLSecondsAfterFinished = ptr.To(int32(keptFor.Seconds()))
 	return client.IgnoreNotFound(r.Client.Patch(ctx, job, locked(base)))
-}
-
-// releaseOrphans releases the Jobs of an Installation that is gone: the garbage collector
-// takes them then.
-func (r *Reconciler) releaseOrphans(ctx context.Context, key types.NamespacedName) error {
-	jobs := &batchv1.JobList{}
-	if err := r.Client.List(ctx, jobs, client.InNamespace(key.Namespace), client.MatchingLabels{InstallationLabel: key.Name}); err != nil || len(jobs.Items) == 0 {
-		return err
-	}
-	if err := r.Live.Get(ctx, key, &api.Installation{}); !apierrors.IsNotFound(err) {
-		return err // it is there again
-	}
-	for i := range jobs.Items {
-		if err := r.release(ctx, &jobs.Items[i]); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // readyOf is why an Extension is not Ready at its current generation; empty where it is.

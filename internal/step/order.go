@@ -26,6 +26,11 @@ type Order struct {
 	Namespace, Installation, UID, Image string
 	// ConfigDigest, where it is given, is the only configuration that is run with.
 	ConfigDigest extension.Digest
+	// ValuesDigest, where it is given, is that of the file of Values that comes last, which has the values of the
+	// Installation itself, and whose name ends with SpecValues.
+	ValuesDigest extension.Digest
+	// Lenient: that nothing can be configured is no failure, as where an Installation is taken away.
+	Lenient bool
 	// HideOutput: a value came from a Secret, so no text of a hook is told.
 	HideOutput bool
 	Timeout    time.Duration
@@ -49,6 +54,9 @@ func Defaults() Order {
 		TerminationLog: "/dev/termination-log",
 	}
 }
+
+// SpecValues ends the name of the file that has the values of the Installation itself.
+const SpecValues = "spec.yaml"
 
 // ErrHelp is what Parse answers to --help.
 var ErrHelp = errors.New("help was asked for")
@@ -78,6 +86,11 @@ func (o *Order) flags() *flag.FlagSet {
 		o.ConfigDigest = extension.Digest(text)
 		return nil
 	})
+	f.Func("values-digest", "`DIGEST` of the last file of --values; for configure", func(text string) error {
+		o.ValuesDigest = extension.Digest(text)
+		return nil
+	})
+	f.BoolVar(&o.Lenient, "lenient", o.Lenient, "that nothing can be configured is no failure")
 	f.BoolVar(&o.HideOutput, "hide-output", o.HideOutput, "a value came from a Secret: tell no text of the hook")
 	f.DurationVar(&o.Timeout, "timeout", o.Timeout, "how `LONG` the step may take")
 	f.StringVar(&o.Nushell, "nushell-path", o.Nushell, "`PATH` of nu")
@@ -125,13 +138,16 @@ func (o Order) Args() []string {
 	defaults.flags().VisitAll(func(f *flag.Flag) { unset[f.Name] = f.Value.String() })
 	o.flags().VisitAll(func(f *flag.Flag) {
 		switch value := f.Value.String(); {
-		case f.Name == "member", f.Name == "config-digest":
+		case f.Name == "member", f.Name == "config-digest", f.Name == "values-digest":
 		case value != unset[f.Name]:
 			args = append(args, "--"+f.Name+"="+value)
 		}
 	})
 	if o.ConfigDigest != "" {
 		args = append(args, "--config-digest="+string(o.ConfigDigest))
+	}
+	if o.ValuesDigest != "" {
+		args = append(args, "--values-digest="+string(o.ValuesDigest))
 	}
 	return args
 }
@@ -178,6 +194,16 @@ func (o Order) validate() error {
 			return fmt.Errorf("--%s=%.200q must be an absolute path of letters, digits and . _ + @ : -", p.flag, p.value)
 		}
 	}
+	for name, digest := range map[string]extension.Digest{"config-digest": o.ConfigDigest, "values-digest": o.ValuesDigest} {
+		if digest != "" && !digest.Valid() {
+			return fmt.Errorf("--%s=%.100q is no digest", name, string(digest))
+		}
+	}
+	return o.validateSubject()
+}
+
+// validateSubject tells what is wrong with whom it is for, and how.
+func (o Order) validateSubject() error {
 	switch {
 	case !extension.ValidName(o.Namespace):
 		return fmt.Errorf("--namespace=%.100q is no name of a namespace", o.Namespace)
@@ -187,8 +213,6 @@ func (o Order) validate() error {
 		return fmt.Errorf("--uid=%.100q is no uid", o.UID)
 	case !extension.ValidImage(o.Image):
 		return fmt.Errorf("--image=%.100q is no reference to an image", o.Image)
-	case o.ConfigDigest != "" && !o.ConfigDigest.Valid():
-		return fmt.Errorf("--config-digest=%.100q is no digest", string(o.ConfigDigest))
 	case o.Timeout <= 0:
 		return errors.New("--timeout must be above 0")
 	case o.Sandbox != "require" && o.Sandbox != "best-effort":

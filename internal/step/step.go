@@ -38,6 +38,8 @@ type Reason string
 // The closed set of reasons.
 const (
 	HookMissing Reason = "HookMissing"
+	// NotConfigured: nothing can be configured any more, and what takes away does without.
+	NotConfigured Reason = "NotConfigured"
 
 	// The hook or what it was given is at fault.
 	HookFailed       Reason = "HookFailed"
@@ -61,7 +63,7 @@ const (
 
 // exitCodes are how extension-runner ends, by reason; without one it is 0.
 var exitCodes = map[Reason]int{
-	"": 0, HookMissing: 0,
+	"": 0, HookMissing: 0, NotConfigured: 0,
 	HookFailed: 1, InvalidValues: 1, NotDeterministic: 1, LimitExceeded: 1, NoAnswer: 1, Timeout: 1,
 	InvalidArguments: 2,
 	PayloadRefused:   3, ConfigRefused: 3,
@@ -82,7 +84,7 @@ func (r Reason) ExitCode() int { return exitCodes[r] }
 // state is what a step with this reason ended as.
 func (r Reason) state() State {
 	switch r {
-	case HookMissing:
+	case HookMissing, NotConfigured:
 		return Skipped
 	case "":
 		return Succeeded

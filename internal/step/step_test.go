@@ -54,8 +54,12 @@ func TestArgumentsAreReadAsTheyAreWritten(t *testing.T) {
 		o.HideOutput = rapid.Bool().Draw(t, "hide")
 		o.Timeout = time.Duration(rapid.Int64Range(1, 1<<50).Draw(t, "timeout"))
 		o.Sandbox = rapid.SampledFrom([]string{"require", "best-effort"}).Draw(t, "sandbox")
+		o.Lenient = rapid.Bool().Draw(t, "lenient")
 		if rapid.Bool().Draw(t, "digest") {
 			o.ConfigDigest = digest
+		}
+		if rapid.Bool().Draw(t, "values digest") {
+			o.ValuesDigest = digest
 		}
 		read, err := step.Parse(o.Args())
 		if err != nil {
@@ -87,6 +91,7 @@ func TestWrongArgumentsAreRefused(t *testing.T) {
 		`--uid="1" is no uid`:                                                with("--uid=1"),
 		`--image="a b" is no reference`:                                      with("--image=a b"),
 		`--config-digest="sha256:x" is no digest`:                            with("--config-digest=sha256:x"),
+		`--values-digest="sha256:x" is no digest`:                            with("--values-digest=sha256:x"),
 		"--timeout must be above 0":                                          with("--timeout=0s"),
 		`invalid value "soon" for flag -timeout`:                             with("--timeout=soon"),
 		`--sandbox="off" must be require or best-effort`:                     with("--sandbox=off"),
