@@ -43,8 +43,9 @@ manifests: ## Generate the CRDs and the controllers' RBAC roles
 	$(CONTROLLER_GEN) rbac:roleName=extension-installer,fileName=installer_role.yaml paths=./internal/installation/... output:rbac:dir=$(GENERATED)/config/rbac
 
 .PHONY: reference
-reference: ## Generate the file of defaults and the configuration reference from the table of settings
+reference: ## Generate the file of defaults, the configuration reference and the patch for Argo CD from their sources
 	go test ./internal/config -run MadeOfTheTable -update
+	go test ./test/argocd -run MadeOfTheScripts -update
 
 .PHONY: fmt
 fmt: ## Format the Go code
@@ -68,8 +69,9 @@ verify-generated: # regenerates into a scratch folder and compares
 	done
 
 .PHONY: verify-reference
-verify-reference: # holds what make reference writes against the table of settings
+verify-reference: # holds what make reference writes against its sources
 	go test -count=1 ./internal/config -run MadeOfTheTable
+	go test -count=1 ./test/argocd -run MadeOfTheScripts
 
 .PHONY: verify-format
 verify-format:
@@ -81,6 +83,7 @@ verify-manifests: # that kustomize can build them; what they mean is for the tes
 	@for folder in . installations installations/hello installations/postgresql installations/buildkit; do \
 		$(KUSTOMIZE) build config/samples/$$folder >/dev/null || exit; \
 	done
+	@$(KUSTOMIZE) build test/argocd/testdata >/dev/null
 
 .PHONY: verify-architecture
 verify-architecture:

@@ -17,12 +17,11 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
 	"provisioning.dev/extension-operator/internal/extension"
 	"provisioning.dev/extension-operator/internal/installation"
+	"provisioning.dev/extension-operator/test/argocd"
 )
 
 var ourTypes = []string{api.ReadyCondition, api.InstalledCondition, api.UpgradeAvailableCondition, api.ReconcilingCondition, api.StalledCondition}
@@ -61,12 +60,21 @@ func summary(inst *api.Installation) []string {
 }
 
 // verdict is what kstatus, and so every tool that uses it, thinks.
-func verdict(g Gomega, inst *api.Installation) status.Status {
-	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(inst)
+func verdict(g Gomega, inst *api.Installation) status.Status { return judge(g, inst).Kstatus }
+
+// health is what Argo CD thinks.
+func health(g Gomega, inst *api.Installation) string { return judge(g, inst).Status }
+
+// judge gives both, which go together and, of the newest generation, say what Ready says.
+func judge(g Gomega, inst *api.Installation) argocd.Verdict {
+	shipped, err := argocd.Shipped()
 	g.Expect(err).NotTo(HaveOccurred())
-	result, err := status.Compute(&unstructured.Unstructured{Object: object})
+	v, err := shipped.Judge(inst)
 	g.Expect(err).NotTo(HaveOccurred())
-	return result.Status
+	if ready := condition(inst, api.ReadyCondition); ready != nil && ready.ObservedGeneration == inst.Generation {
+		g.Expect(v.Message).To(Equal(ready.Message))
+	}
+	return v
 }
 
 // ran is inst after an attempt of which a row was seen.
@@ -78,37 +86,38 @@ func ran(g Gomega, inst *api.Installation, purpose, seen string) *api.Installati
 
 // verdicts has one row for each reason for which an Installation is not Ready.
 var verdicts = map[string]struct {
-	class extension.Class
-	want  status.Status
+	class  extension.Class
+	want   status.Status
+	health string
 }{
-	api.SuspendedReason:          {extension.Waiting, status.InProgressStatus},
-	api.ExtensionNotFoundReason:  {extension.Waiting, status.InProgressStatus},
-	api.ExtensionNotReadyReason:  {extension.Waiting, status.InProgressStatus},
-	api.ExtensionReplacedReason:  {extension.Waiting, status.InProgressStatus},
-	api.DependencyNotReadyReason: {extension.Waiting, status.InProgressStatus},
-	api.AwaitingApprovalReason:   {extension.Waiting, status.InProgressStatus},
-	api.QueuedReason:             {extension.Waiting, status.InProgressStatus},
-	api.PlanningReason:           {extension.Retryable, status.InProgressStatus},
-	api.InstallingReason:         {extension.Retryable, status.InProgressStatus},
-	api.UninstallingReason:       {extension.Retryable, status.InProgressStatus},
-	api.PodPendingReason:         {extension.Retryable, status.InProgressStatus},
-	api.ImagePullFailedReason:    {extension.Retryable, status.InProgressStatus},
-	api.CreateRefusedReason:      {extension.Retryable, status.InProgressStatus},
-	api.InternalErrorReason:      {extension.Retryable, status.InProgressStatus},
-	api.NothingToInstallReason:   {extension.Terminal, status.FailedStatus},
-	api.LimitExceededReason:      {extension.Terminal, status.FailedStatus},
-	api.InvalidValuesReason:      {extension.Terminal, status.FailedStatus},
-	api.NotDeterministicReason:   {extension.Terminal, status.FailedStatus},
-	api.ConfigureFailedReason:    {extension.Terminal, status.FailedStatus},
-	api.InstallFailedReason:      {extension.Terminal, status.FailedStatus},
-	api.VerifyFailedReason:       {extension.Terminal, status.FailedStatus},
-	api.UninstallFailedReason:    {extension.Terminal, status.FailedStatus},
-	api.PayloadRefusedReason:     {extension.Terminal, status.FailedStatus},
-	api.RunnerFailedReason:       {extension.Terminal, status.FailedStatus},
-	api.DeadlineExceededReason:   {extension.Terminal, status.FailedStatus},
-	api.OutOfMemoryReason:        {extension.Terminal, status.FailedStatus},
-	api.DisruptedReason:          {extension.Terminal, status.FailedStatus},
-	api.OutcomeUnknownReason:     {extension.Terminal, status.FailedStatus},
+	api.SuspendedReason:          {extension.Waiting, status.InProgressStatus, "Suspended"},
+	api.ExtensionNotFoundReason:  {extension.Waiting, status.InProgressStatus, "Progressing"},
+	api.ExtensionNotReadyReason:  {extension.Waiting, status.InProgressStatus, "Progressing"},
+	api.ExtensionReplacedReason:  {extension.Waiting, status.InProgressStatus, "Progressing"},
+	api.DependencyNotReadyReason: {extension.Waiting, status.InProgressStatus, "Progressing"},
+	api.AwaitingApprovalReason:   {extension.Waiting, status.InProgressStatus, "Suspended"},
+	api.QueuedReason:             {extension.Waiting, status.InProgressStatus, "Progressing"},
+	api.PlanningReason:           {extension.Retryable, status.InProgressStatus, "Progressing"},
+	api.InstallingReason:         {extension.Retryable, status.InProgressStatus, "Progressing"},
+	api.UninstallingReason:       {extension.Retryable, status.InProgressStatus, "Progressing"},
+	api.PodPendingReason:         {extension.Retryable, status.InProgressStatus, "Progressing"},
+	api.ImagePullFailedReason:    {extension.Retryable, status.InProgressStatus, "Progressing"},
+	api.CreateRefusedReason:      {extension.Retryable, status.InProgressStatus, "Progressing"},
+	api.InternalErrorReason:      {extension.Retryable, status.InProgressStatus, "Progressing"},
+	api.NothingToInstallReason:   {extension.Terminal, status.FailedStatus, "Degraded"},
+	api.LimitExceededReason:      {extension.Terminal, status.FailedStatus, "Degraded"},
+	api.InvalidValuesReason:      {extension.Terminal, status.FailedStatus, "Degraded"},
+	api.NotDeterministicReason:   {extension.Terminal, status.FailedStatus, "Degraded"},
+	api.ConfigureFailedReason:    {extension.Terminal, status.FailedStatus, "Degraded"},
+	api.InstallFailedReason:      {extension.Terminal, status.FailedStatus, "Degraded"},
+	api.VerifyFailedReason:       {extension.Terminal, status.FailedStatus, "Degraded"},
+	api.UninstallFailedReason:    {extension.Terminal, status.FailedStatus, "Degraded"},
+	api.PayloadRefusedReason:     {extension.Terminal, status.FailedStatus, "Degraded"},
+	api.RunnerFailedReason:       {extension.Terminal, status.FailedStatus, "Degraded"},
+	api.DeadlineExceededReason:   {extension.Terminal, status.FailedStatus, "Degraded"},
+	api.OutOfMemoryReason:        {extension.Terminal, status.FailedStatus, "Degraded"},
+	api.DisruptedReason:          {extension.Terminal, status.FailedStatus, "Degraded"},
+	api.OutcomeUnknownReason:     {extension.Terminal, status.FailedStatus, "Degraded"},
 }
 
 func TestEveryReasonHasItsClassAndVerdict(t *testing.T) {
@@ -125,12 +134,14 @@ func TestEveryReasonHasItsClassAndVerdict(t *testing.T) {
 			first := after(g, newInstallation(), installation.Outcome{Fault: &fault})
 			g.Expect(summary(first)).To(ConsistOf(append(want, "Installed=False/NotInstalled")))
 			g.Expect(verdict(g, first)).To(Equal(row.want))
+			g.Expect(health(g, first)).To(Equal(row.health))
 
 			was := ran(g, newInstallation(), api.ApplyPurpose, "all is well")
 			was.Generation = 2
 			later := after(g, was, installation.Outcome{Fault: &fault})
 			g.Expect(summary(later)).To(ConsistOf(append(want, "Installed=True/Installed")))
 			g.Expect(verdict(g, later)).To(Equal(row.want))
+			g.Expect(health(g, later)).To(Equal(row.health))
 			g.Expect(later.Status.Installed).To(Equal(was.Status.Installed), "what is installed stays visible")
 		})
 	}
@@ -178,6 +189,7 @@ func constants(g Gomega, file, suffix string) map[string]string {
 func TestAnUnseenInstallationIsInProgress(t *testing.T) {
 	g := NewWithT(t)
 	g.Expect(verdict(g, newInstallation())).To(Equal(status.InProgressStatus))
+	g.Expect(health(g, newInstallation())).To(Equal("Progressing"))
 }
 
 func TestWhatIsSeenBecomesTheStatus(t *testing.T) {
@@ -253,6 +265,7 @@ func TestAChangeDuringAnAttemptIsNotYetObserved(t *testing.T) {
 	still := after(g, inst, installation.Outcome{Attempt: a})
 	g.Expect(still.Status.ObservedGeneration).To(BeEquivalentTo(1))
 	g.Expect(verdict(g, still)).To(Equal(status.InProgressStatus))
+	g.Expect(health(g, still)).To(Equal("Progressing"))
 }
 
 func TestTheTokenAndTheUpgradeAreRecorded(t *testing.T) {
@@ -264,6 +277,7 @@ func TestTheTokenAndTheUpgradeAreRecorded(t *testing.T) {
 	g.Expect(told.Status.LastHandledRetryAt).To(Equal("token-1"))
 	g.Expect(summary(told)).To(ConsistOf("Ready=True/Installed", "Installed=True/Installed", "UpgradeAvailable=True/NewVersion"))
 	g.Expect(verdict(g, told)).To(Equal(status.CurrentStatus), "an upgrade that waits is no failure")
+	g.Expect(health(g, told)).To(Equal("Healthy"))
 	gone := after(g, told, installation.Outcome{Attempt: installation.Recorded(told)})
 	g.Expect(condition(gone, api.UpgradeAvailableCondition)).To(BeNil())
 	g.Expect(gone.Status.LastHandledRetryAt).To(Equal("token-1"))
@@ -279,5 +293,25 @@ func TestConditionsOfOthersAreCarriedOver(t *testing.T) {
 	g.Expect(got.Status.Conditions).To(HaveLen(3))
 	for _, c := range got.Status.Conditions {
 		g.Expect(append(ourTypes, foreign.Type)).To(ContainElement(c.Type))
+	}
+}
+
+// What is suspended stays as it is: Argo CD says so, and kstatus goes by what there is.
+func TestSuspendedInstallations(t *testing.T) {
+	for name, c := range map[string]struct {
+		seen    string
+		verdict status.Status
+		health  string
+	}{
+		"installed": {"all is well", status.CurrentStatus, "Suspended"},
+		"failed":    {"install failed", status.FailedStatus, "Suspended"},
+		"under way": {"install runs", status.InProgressStatus, "Progressing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			inst := ran(g, newInstallation(func(i *api.Installation) { i.Spec.Suspend = true }), api.ApplyPurpose, c.seen)
+			g.Expect(verdict(g, inst)).To(Equal(c.verdict))
+			g.Expect(health(g, inst)).To(Equal(c.health))
+		})
 	}
 }

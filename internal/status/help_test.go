@@ -12,12 +12,11 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
 	"provisioning.dev/extension-operator/internal/extension"
 	ours "provisioning.dev/extension-operator/internal/status"
+	"provisioning.dev/extension-operator/test/argocd"
 )
 
 // noon is when the first outcome of every test is had.
@@ -140,10 +139,19 @@ func summary(ext *api.Extension) []string {
 }
 
 // verdict is what kstatus, and so every tool that uses it, thinks of ext.
-func verdict(g Gomega, ext *api.Extension) status.Status {
-	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(ext)
+func verdict(g Gomega, ext *api.Extension) status.Status { return judge(g, ext).Kstatus }
+
+// health is what Argo CD thinks of ext.
+func health(g Gomega, ext *api.Extension) string { return judge(g, ext).Status }
+
+// judge gives both, which go together and say what Ready says.
+func judge(g Gomega, ext *api.Extension) argocd.Verdict {
+	shipped, err := argocd.Shipped()
 	g.Expect(err).NotTo(HaveOccurred())
-	result, err := status.Compute(&unstructured.Unstructured{Object: object})
+	v, err := shipped.Judge(ext)
 	g.Expect(err).NotTo(HaveOccurred())
-	return result.Status
+	if ready := condition(ext, api.ReadyCondition); ready != nil {
+		g.Expect(v.Message).To(Equal(ready.Message))
+	}
+	return v
 }

@@ -19,34 +19,35 @@ import (
 	ours "provisioning.dev/extension-operator/internal/status"
 )
 
-// table has one row for each code and way to come by it.
+// table has one row for each code and way to come by it: the class, and what Argo CD shows.
 var table = []struct {
 	code      extension.Code
 	transient bool
 	unsynced  bool
 	class     extension.Class
+	health    string
 }{
-	{code: "InvalidVersion", class: extension.Terminal},
-	{code: "InvalidMetadata", class: extension.Terminal},
-	{code: "LoadFailed", class: extension.Terminal},
-	{code: "LoadFailed", transient: true, class: extension.Retryable},
-	{code: "LimitExceeded", class: extension.Terminal},
-	{code: "DependencyCycle", class: extension.Terminal},
-	{code: "DependencyConflict", class: extension.Terminal},
-	{code: "ExtensionNotFound", class: extension.Terminal},
-	{code: "ExtensionNotFound", unsynced: true, class: extension.Waiting},
-	{code: "VersionNotFound", class: extension.Terminal},
-	{code: "VersionNotFound", unsynced: true, class: extension.Waiting},
-	{code: "DependencyMissing", class: extension.Terminal},
-	{code: "DependencyMissing", unsynced: true, class: extension.Waiting},
-	{code: "DependencyNotReady", class: extension.Waiting},
-	{code: "AwaitingRequest", class: extension.Waiting},
-	{code: "LoadTimeout", class: extension.Retryable},
-	{code: "NushellUnavailable", class: extension.Retryable},
-	{code: "SandboxUnavailable", class: extension.Retryable},
-	{code: "CatalogUnavailable", class: extension.Retryable},
-	{code: "CatalogUnavailable", transient: true, class: extension.Retryable},
-	{code: "InternalError", class: extension.Retryable},
+	{code: "InvalidVersion", class: extension.Terminal, health: "Degraded"},
+	{code: "InvalidMetadata", class: extension.Terminal, health: "Degraded"},
+	{code: "LoadFailed", class: extension.Terminal, health: "Degraded"},
+	{code: "LoadFailed", transient: true, class: extension.Retryable, health: "Progressing"},
+	{code: "LimitExceeded", class: extension.Terminal, health: "Degraded"},
+	{code: "DependencyCycle", class: extension.Terminal, health: "Degraded"},
+	{code: "DependencyConflict", class: extension.Terminal, health: "Degraded"},
+	{code: "ExtensionNotFound", class: extension.Terminal, health: "Degraded"},
+	{code: "ExtensionNotFound", unsynced: true, class: extension.Waiting, health: "Progressing"},
+	{code: "VersionNotFound", class: extension.Terminal, health: "Degraded"},
+	{code: "VersionNotFound", unsynced: true, class: extension.Waiting, health: "Progressing"},
+	{code: "DependencyMissing", class: extension.Terminal, health: "Degraded"},
+	{code: "DependencyMissing", unsynced: true, class: extension.Waiting, health: "Progressing"},
+	{code: "DependencyNotReady", class: extension.Waiting, health: "Progressing"},
+	{code: "AwaitingRequest", class: extension.Waiting, health: "Suspended"},
+	{code: "LoadTimeout", class: extension.Retryable, health: "Progressing"},
+	{code: "NushellUnavailable", class: extension.Retryable, health: "Progressing"},
+	{code: "SandboxUnavailable", class: extension.Retryable, health: "Progressing"},
+	{code: "CatalogUnavailable", class: extension.Retryable, health: "Progressing"},
+	{code: "CatalogUnavailable", transient: true, class: extension.Retryable, health: "Progressing"},
+	{code: "InternalError", class: extension.Retryable, health: "Progressing"},
 }
 
 // what a class adds to the conditions, and what kstatus makes of it.
@@ -89,6 +90,7 @@ func TestEveryFailureHasItsRow(t *testing.T) {
 				}
 			}
 			g.Expect(verdict(g, got)).To(Equal(verdicts[row.class]))
+			g.Expect(health(g, got)).To(Equal(row.health))
 			g.Expect(got.Status.LastHandledReloadAt == "token-1").To(Equal(row.class == extension.Terminal), "only for good is a token answered")
 		})
 		t.Run(name+" of a version that was found, after a good one", func(t *testing.T) {
@@ -107,6 +109,7 @@ func TestEveryFailureHasItsRow(t *testing.T) {
 			g.Expect(condition(got, "Resolved").Message).To(Equal("found taskserv:kubernetes:1.29.0"))
 			g.Expect(condition(got, "Loaded").Message).To(Equal("loaded taskserv:kubernetes:1.28.0"))
 			g.Expect(verdict(g, got)).To(Equal(verdicts[row.class]))
+			g.Expect(health(g, got)).To(Equal(row.health))
 			expectLastGoodUnchanged(g, was, got)
 		})
 	}
@@ -122,6 +125,7 @@ func withAbnormal(conditions []string, class extension.Class, reason string) []s
 func TestAnUnseenExtensionIsInProgress(t *testing.T) {
 	g := NewWithT(t)
 	g.Expect(verdict(g, newExtension())).To(Equal(status.InProgressStatus))
+	g.Expect(health(g, newExtension())).To(Equal("Progressing"))
 }
 
 func TestGood(t *testing.T) {
@@ -131,6 +135,7 @@ func TestGood(t *testing.T) {
 	g.Expect(summary(loaded)).To(ConsistOf(want))
 	g.Expect(condition(loaded, "Ready").Message).To(Equal("loaded taskserv:kubernetes:1.28.0"))
 	g.Expect(verdict(g, loaded)).To(Equal(status.CurrentStatus))
+	g.Expect(health(g, loaded)).To(Equal("Healthy"))
 
 	// A new spec that wants what is loaded already.
 	loaded.Generation = 2
@@ -162,6 +167,7 @@ func TestLoading(t *testing.T) {
 	g.Expect(condition(first, "Ready").Message).To(Equal("loading taskserv:kubernetes:1.29.0"))
 	g.Expect(first.Status.LastHandledReloadAt).To(BeEmpty())
 	g.Expect(verdict(g, first)).To(Equal(status.InProgressStatus))
+	g.Expect(health(g, first)).To(Equal("Progressing"))
 
 	was := after(g, newExtension(), good("1.28.0", "a", noon))
 	next := after(g, was, loading)
@@ -202,8 +208,10 @@ func TestSuspended(t *testing.T) {
 			for _, o := range c.before {
 				ext = after(g, ext, o)
 			}
-			ext.Generation++ // spec.suspend is part of the spec
+			ext.Generation++
+			ext.Spec.Suspend = true
 			got := after(g, ext, suspended)
+			g.Expect(health(g, got)).To(Equal("Suspended"))
 			g.Expect(summary(got)).To(ConsistOf(c.want))
 			g.Expect(verdict(g, got)).To(Equal(c.verdict))
 			g.Expect(got.Status.LastAttempted).To(Equal(ext.Status.LastAttempted), "nothing was attempted")
