@@ -70,13 +70,13 @@ const (
 	LimitExceededReason = "LimitExceeded"
 	// DependencyCycleReason: the extension depends on itself, perhaps by way of others.
 	DependencyCycleReason = "DependencyCycle"
-	// DependencyConflictReason: no set of versions satisfies every constraint.
-	DependencyConflictReason = "DependencyConflict"
 )
 
 // Reasons that are terminal once every catalog has synced since the last change
-// of the spec; until then the object waits.
+// of the spec and a grace (--not-found-grace) is over; until then the object waits.
 const (
+	// DependencyConflictReason: no set of versions satisfies every constraint.
+	DependencyConflictReason = "DependencyConflict"
 	// ExtensionNotFoundReason: no catalog has the name.
 	ExtensionNotFoundReason = "ExtensionNotFound"
 	// VersionNotFoundReason: the catalog has the name, but no version that fits.

@@ -64,6 +64,7 @@ func (p *parts) reconciler(mgr ctrl.Manager, s config.Settings) *controller.Reco
 		Wakes:    p.wakes,
 		AutoLoad: s.AutoLoad,
 		Synced:   p.synced,
+		Grace:    s.NotFoundGrace,
 		Now:      time.Now,
 	})
 }

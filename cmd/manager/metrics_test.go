@@ -81,7 +81,7 @@ var _ = Describe("the metrics", func() {
 		})
 		w.publish(api.TaskservType, "broken", "1.0.0", map[string]string{"mod.nu": brokenModule})
 		address := freeAddress()
-		w.spawn(append(serveMetrics(address), "--library-interval=1s", "--load-workers=0")...)
+		w.spawn(append(serveMetrics(address), "--library-interval=1s", "--not-found-grace=0s", "--load-workers=0")...)
 		Eventually(series(address, "nushell_available")).Should(Equal(counts{"": 1}))
 		Eventually(series(address, "catalog_available")).Should(Equal(counts{"extensions": 1}))
 

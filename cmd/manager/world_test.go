@@ -65,6 +65,7 @@ func newWorldOf(t testing.TB) *world {
 	s := config.Default()
 	s.Libraries = []string{w.catalogDir}
 	s.LibraryInterval = time.Second
+	s.NotFoundGrace = 0
 	s.CacheDir = t.TempDir()
 	s.NushellPath, s.SandboxPath = nu, helper
 	s.ProvisioningPath = filepath.Join("..", "..", "nushell")

@@ -35,6 +35,7 @@ type Settings struct {
 	AutoLoad        bool
 	Libraries       []string
 	LibraryInterval time.Duration
+	NotFoundGrace   time.Duration
 	CacheDir        string
 	CacheSize       int
 

@@ -21,6 +21,7 @@ func TestTheDefaultsAreValid(t *testing.T) {
 func TestValidateNamesTheFlagAndWhatItMayBe(t *testing.T) {
 	for message, spoil := range map[string]func(*config.Settings){
 		"--library-interval is 99ms; at least 100ms is needed":   func(s *config.Settings) { s.LibraryInterval = 99 * time.Millisecond },
+		"--not-found-grace is -1ns; at least 0s is needed":       func(s *config.Settings) { s.NotFoundGrace = -1 },
 		"--load-timeout is 999ms; at least 1s is needed":         func(s *config.Settings) { s.LoadTimeout = 999 * time.Millisecond },
 		"--grace-period is -1s; at least 1s is needed":           func(s *config.Settings) { s.GracePeriod = -time.Second },
 		"--cache-size is 0; at least 1 is needed":                func(s *config.Settings) { s.CacheSize = 0 },

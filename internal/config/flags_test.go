@@ -63,7 +63,7 @@ func TestWithoutFlagsTheDefaultsStay(t *testing.T) {
 func TestEverySettingIsBoundToOneFlag(t *testing.T) {
 	g := NewWithT(t)
 	want := config.Settings{
-		DataDir: "/d", AutoLoad: false, Libraries: []string{"a=/srv/a", "/srv/b"}, LibraryInterval: 2 * time.Minute, CacheDir: "/c", CacheSize: 7,
+		DataDir: "/d", AutoLoad: false, Libraries: []string{"a=/srv/a", "/srv/b"}, LibraryInterval: 2 * time.Minute, NotFoundGrace: 27 * time.Second, CacheDir: "/c", CacheSize: 7,
 		NushellPath: "/nu", ProvisioningPath: "/p", Sandbox: "off", SandboxPath: "/s", LoadTimeout: 3 * time.Second, LoadSlots: 9,
 		LoadWorkers: 24, LoadWorkerIdle: 25 * time.Second,
 		Kubeconfig: "/k", Workers: 11, LeaderElect: false, LeaderElectionNS: "ns", MetricsBindAddress: ":1",
@@ -76,7 +76,7 @@ func TestEverySettingIsBoundToOneFlag(t *testing.T) {
 		Controllers: []string{"installation", "extension"}, RunnerImage: "r:1", RunnerSandbox: "best-effort", InstallationWorkers: 31,
 		MaxInstallations: 32, MaxInstallationsPerNamespace: 33,
 	}
-	args := strings.Fields("--data-dir /d --auto-load=false --library a=/srv/a --library /srv/b --library-interval 2m --cache-dir /c --cache-size 7 " +
+	args := strings.Fields("--data-dir /d --auto-load=false --library a=/srv/a --library /srv/b --library-interval 2m --not-found-grace 27s --cache-dir /c --cache-size 7 " +
 		"--nushell-path /nu --provisioning-path /p --sandbox off --sandbox-path /s --load-timeout 3s --load-slots 9 --load-workers 24 --load-worker-idle 25s " +
 		"--kubeconfig /k --workers 11 --leader-elect=false --leader-election-namespace ns --metrics-bind-address :1 " +
 		"--metrics-secure=false --health-probe-bind-address :2 --pprof-bind-address [::1]:3 --grace-period 4s --log-level debug --log-format text " +

@@ -78,7 +78,7 @@ func TestEverySettingCanComeFromTheFile(t *testing.T) {
 	path := written(t, `
 [orchestrator]
 paths.data_dir = "/d"
-extensions = {auto_load = false, cache_dir = "/c", cache_size = 7, libraries = ["a=/srv/a", "/srv/b"], library_interval = "2m"}
+extensions = {auto_load = false, cache_dir = "/c", cache_size = 7, libraries = ["a=/srv/a", "/srv/b"], library_interval = "2m", not_found_grace = "27s"}
 [loading]
 nushell_path = "/nu"
 provisioning_path = "/p"
@@ -136,7 +136,7 @@ max_running_per_namespace = 33
 	effective, err := config.Load(config.Sources{File: path})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(effective.Settings).To(Equal(config.Settings{
-		DataDir: "/d", AutoLoad: false, Libraries: []string{"a=/srv/a", "/srv/b"}, LibraryInterval: 2 * time.Minute, CacheDir: "/c", CacheSize: 7,
+		DataDir: "/d", AutoLoad: false, Libraries: []string{"a=/srv/a", "/srv/b"}, LibraryInterval: 2 * time.Minute, NotFoundGrace: 27 * time.Second, CacheDir: "/c", CacheSize: 7,
 		NushellPath: "/nu", ProvisioningPath: "/p", Sandbox: "off", SandboxPath: "/s", LoadTimeout: 3 * time.Second, LoadSlots: 9,
 		LoadWorkers: 24, LoadWorkerIdle: 25 * time.Second,
 		Kubeconfig: "/k", Workers: 11, LeaderElect: false, LeaderElectionNS: "ns", MetricsBindAddress: ":1",

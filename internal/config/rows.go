@@ -31,6 +31,9 @@ func (t *table) extensions(s *Settings) {
 		"folder that holds providers/, taskservs/ and clusters/, as [NAME=]DIR; may be repeated: the first library that has a name owns it", libraries)
 	t.duration("library_interval", "library-interval", &s.LibraryInterval, time.Minute,
 		"how often libraries are read again, whether file events came or not (jittered)", atLeast(100*time.Millisecond))
+	t.duration("not_found_grace", "not-found-grace", &s.NotFoundGrace, 2*time.Minute,
+		"how long a name or version may be missing, or versions not go together, before that counts as a failure; a library on a ConfigMap comes up to 90s "+
+			"after the Extensions that are applied with it", atLeast(time.Duration(0)))
 }
 
 func (t *table) loading(s *Settings) {

@@ -65,7 +65,7 @@ func (a *attempt) takeToken(now time.Time) {
 		a.lookAgain(wait)
 		return
 	}
-	*reload = reloading{token: wanted, at: now, open: true}
+	*reload = reloading{token: wanted, at: now, open: true, insists: a.ext.Status.ObservedGeneration == a.ext.Generation}
 	a.token = wanted
 }
 
@@ -165,6 +165,17 @@ func (a *attempt) decide(set func(*status.Outcome)) {
 
 func (a *attempt) fail(err error) {
 	a.decide(func(o *status.Outcome) { o.Fault = extension.AsFault(err) })
+}
+
+// missing notes since when what is asked for is not there. A failure of another kind says
+// nothing about that.
+func (a *attempt) missing() {
+	switch {
+	case a.outcome.Fault == nil:
+		a.rec.missingSince = time.Time{}
+	case a.outcome.Fault.Class() == extension.TerminalOnceSynced && a.rec.missingSince.IsZero():
+		a.rec.missingSince = a.outcome.Now
+	}
 }
 
 // nothingNew ends the attempt without a word.

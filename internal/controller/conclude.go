@@ -43,16 +43,27 @@ func (r *Reconciler) settle(a *attempt) {
 	if a.outcome.Answers() {
 		a.rec.reload.open = false
 	}
-	waits := a.outcome.Fault != nil && a.outcome.Fault.Class() == extension.TerminalOnceSynced && !a.outcome.Synced
-	r.Wakes.awaitSync(a.key, waits)
-	if waits && r.Synced().After(a.rec.generationSeen) {
-		r.Wakes.Wake(a.key) // they were read between the question and now
-	}
+	r.awaitCatalogs(a)
 	switch {
 	case a.outcome.Fault != nil && a.outcome.Class() == extension.Retryable:
 		a.lookAgain(a.rec.backoff.next(a.ext.Generation, a.token, a.outcome.Now))
 	case !a.outcome.Loading:
 		a.rec.backoff = backoff{}
+	}
+}
+
+// awaitCatalogs has an object looked at again that waits for something that is missing:
+// once that may count as for good, and every catalog was read.
+func (r *Reconciler) awaitCatalogs(a *attempt) {
+	waits := a.outcome.Fault != nil && a.outcome.Fault.Class() == extension.TerminalOnceSynced && !a.outcome.Synced
+	patience := r.patience(a)
+	r.Wakes.awaitSync(a.key, waits && patience <= 0)
+	switch {
+	case !waits:
+	case patience > 0:
+		a.lookAgain(patience)
+	case r.Synced().After(a.rec.generationSeen):
+		r.Wakes.Wake(a.key) // they were read between the question and now
 	}
 }
 

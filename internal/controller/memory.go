@@ -35,7 +35,7 @@ func (m *memory) of(ext *api.Extension, now time.Time) *record {
 		m.records[key] = rec
 	}
 	if rec.generation != ext.Generation {
-		rec.generation, rec.generationSeen = ext.Generation, now
+		rec.generation, rec.generationSeen, rec.missingSince = ext.Generation, now, time.Time{}
 	}
 	return rec
 }
@@ -52,6 +52,8 @@ type record struct {
 	// generation and when this process first saw it.
 	generation     int64
 	generationSeen time.Time
+	// missingSince is since when what that generation asks for is not there; zero while it is.
+	missingSince time.Time
 	// waiting is the load that the object waits for; nil when there is none. It is
 	// kept until its outcome has been written.
 	waiting *waiting
@@ -80,6 +82,9 @@ type reloading struct {
 	at    time.Time
 	// open until an outcome that answers it was written.
 	open bool
+	// insists: it was asked for after the generation was looked at. Who asks then wants to
+	// know what there is now.
+	insists bool
 }
 
 // subject is what an attempt is about; the zero one is about nothing.

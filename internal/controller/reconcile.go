@@ -44,7 +44,9 @@ type Options struct {
 	AutoLoad bool
 	// Synced is when the oldest of the catalogs was last read whole.
 	Synced func() time.Time
-	Now    func() time.Time
+	// Grace is how long something may be missing before that counts as for good.
+	Grace time.Duration
+	Now   func() time.Time
 }
 
 // Reconciler reconciles Extensions.
@@ -113,10 +115,18 @@ func (r *Reconciler) resolve(ctx context.Context, a *attempt) {
 	resolution, err := r.Resolver.Resolve(ctx, question)
 	r.Wakes.record(a.key, resolution.Consulted)
 	a.outcome.Resolution = resolution
-	a.outcome.Synced = refresh || a.alreadyStalled() || r.Synced().After(a.rec.generationSeen)
 	if err != nil {
 		a.fail(err)
 	}
+	a.missing()
+	a.outcome.Synced = a.alreadyStalled() || refresh && a.rec.reload.insists ||
+		(refresh || r.Synced().After(a.rec.generationSeen)) && r.patience(a) <= 0
+}
+
+// patience is for how long yet what is missing may still come: an object, what it depends
+// on and its library may be applied together, in any order.
+func (r *Reconciler) patience(a *attempt) time.Duration {
+	return a.rec.missingSince.Add(r.Grace).Sub(a.outcome.Now)
 }
 
 // identify computes what alone decides whether nu runs.

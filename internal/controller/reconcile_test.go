@@ -386,3 +386,111 @@ func TestALoadThatTheStopHasEndedIsNoVerdict(t *testing.T) {
 		})
 	}
 }
+
+// patient gives a rig a grace, and catalogs that are read all the time.
+func patient(t *testing.T, versions ...string) *rig {
+	g := newRig(t, versions...)
+	g.reconciler.Grace = 2 * time.Minute
+	return g
+}
+
+func TestWhatIsMissingIsGivenItsTimeToCome(t *testing.T) {
+	g := patient(t)
+	g.until("False ExtensionNotFound")
+	g.Expect(stalled(g.get())).To(BeFalse(), "the catalogs were read, and the library may have been applied with the object")
+	writes := g.writes
+	g.pass(90 * time.Second)
+	g.Expect(g.reconcile()).To(Equal(30*time.Second), "it is looked at again when the time is over, and nobody polls")
+	g.Expect(g.writes).To(Equal(writes))
+
+	g.shelf.offers = []string{"2.0.0"}
+	g.until(loaded)
+	g.Expect(g.writes).To(Equal(writes + 1))
+}
+
+func TestWhatIsStillMissingAfterItsTimeIsMissingForGood(t *testing.T) {
+	g := patient(t)
+	g.until("False ExtensionNotFound")
+	writes := g.writes
+	g.pass(2 * time.Minute)
+	g.settle()
+	g.Expect(stalled(g.get())).To(BeTrue())
+	g.Expect(g.writes).To(Equal(writes + 1))
+	g.Expect(g.reconcile()).To(BeZero())
+
+	g.reconciler.memory = newMemory()
+	g.settle()
+	g.Expect(stalled(g.get())).To(BeTrue(), "over a restart too")
+	g.Expect(g.writes).To(Equal(writes + 1))
+
+	g.spec("9.9.9")
+	g.until("False ExtensionNotFound")
+	g.Expect(stalled(g.get())).To(BeFalse(), "another spec has its own time")
+}
+
+func TestTheTimeOfWhatIsMissingGoesOnOverOtherFailures(t *testing.T) {
+	g := patient(t)
+	g.until("False ExtensionNotFound")
+	g.pass(time.Minute)
+	g.shelf.err = extension.NewTransientFault(extension.CatalogUnavailable, nil, "the disk is away")
+	g.until("False CatalogUnavailable")
+	g.pass(time.Minute)
+	g.shelf.err = nil
+	g.until("False ExtensionNotFound")
+	g.Expect(stalled(g.get())).To(BeTrue())
+}
+
+func TestAfterTheTimeTheCatalogsMustHaveBeenReadToo(t *testing.T) {
+	g := patient(t)
+	g.synced = g.now.Add(-time.Minute)
+	g.until("False ExtensionNotFound")
+	g.pass(3 * time.Minute)
+	g.settle()
+	g.Expect(stalled(g.get())).To(BeFalse())
+	g.synced = g.now
+	g.reconciler.Wakes.Synced()
+	g.settle()
+	g.Expect(stalled(g.get())).To(BeTrue())
+}
+
+// A library may lose a version a moment before the spec that follows.
+func TestAVersionThatVanishesIsGivenTimeToo(t *testing.T) {
+	g := patient(t, "1.0.0")
+	g.spec("1.0.0")
+	g.until(loaded)
+	g.pass(time.Hour)
+	g.shelf.offers = []string{"2.0.0"}
+	g.until("False VersionNotFound")
+	g.Expect(stalled(g.get())).To(BeFalse())
+	g.spec("2.0.0")
+	g.until(loaded)
+	g.synced = g.now.Add(time.Minute)
+	g.shelf.offers = []string{"1.0.0"}
+	g.until("False VersionNotFound")
+	g.pass(2 * time.Minute)
+	g.settle()
+	g.Expect(stalled(g.get())).To(BeTrue())
+}
+
+// Who asks for a reload of what is there to see is told at once; a token that came with
+// the object asks for nothing that is there yet.
+func TestAReloadThatIsAskedForWaitsForNothingThatIsMissing(t *testing.T) {
+	t.Run("with the object", func(t *testing.T) {
+		g := patient(t)
+		g.token("early")
+		g.until("False ExtensionNotFound")
+		g.Expect(stalled(g.get())).To(BeFalse())
+		g.Expect(g.get().Status.LastHandledReloadAt).To(BeEmpty())
+		g.shelf.offers = []string{"2.0.0"}
+		g.answered("early")
+		g.Expect(g.verdict()).To(Equal(loaded))
+		g.Expect(g.nu.ran()).To(Equal(1))
+	})
+	t.Run("later", func(t *testing.T) {
+		g := patient(t)
+		g.until("False ExtensionNotFound")
+		g.token("now")
+		g.answered("now")
+		g.Expect(stalled(g.get())).To(BeTrue())
+	})
+}

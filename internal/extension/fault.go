@@ -39,7 +39,8 @@ type Class int
 const (
 	// Terminal ends by a change of the object or of what was consulted.
 	Terminal Class = iota
-	// TerminalOnceSynced is Waiting until every catalog has synced, then Terminal.
+	// TerminalOnceSynced is Waiting until every catalog has synced and a grace is over, then
+	// Terminal: what belongs together may be applied in any order.
 	TerminalOnceSynced
 	// Waiting ends by an event, without a try in between.
 	Waiting
@@ -55,7 +56,7 @@ var classes = map[Code]Class{
 	LoadFailed:         Terminal,
 	LimitExceeded:      Terminal,
 	DependencyCycle:    Terminal,
-	DependencyConflict: Terminal,
+	DependencyConflict: TerminalOnceSynced,
 	ExtensionNotFound:  TerminalOnceSynced,
 	VersionNotFound:    TerminalOnceSynced,
 	DependencyMissing:  TerminalOnceSynced,

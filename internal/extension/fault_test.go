@@ -17,9 +17,9 @@ import (
 // waits; whoever makes that Fault says so by its policy.
 var classes = map[extension.Class][]extension.Code{
 	extension.Terminal: {
-		"InvalidVersion", "InvalidMetadata", "LoadFailed", "LimitExceeded", "DependencyCycle", "DependencyConflict",
+		"InvalidVersion", "InvalidMetadata", "LoadFailed", "LimitExceeded", "DependencyCycle",
 	},
-	extension.TerminalOnceSynced: {"ExtensionNotFound", "VersionNotFound", "DependencyMissing"},
+	extension.TerminalOnceSynced: {"ExtensionNotFound", "VersionNotFound", "DependencyMissing", "DependencyConflict"},
 	extension.Waiting:            {"DependencyNotReady", "AwaitingRequest"},
 	extension.Retryable: {
 		"LoadTimeout", "NushellUnavailable", "SandboxUnavailable", "CatalogUnavailable", "InternalError",

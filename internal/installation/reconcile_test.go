@@ -3,6 +3,7 @@
 package installation_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strconv"
@@ -15,9 +16,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
 	"provisioning.dev/extension-operator/internal/extension"
@@ -539,4 +542,50 @@ func TestWhyThereIsNoPodIsToldInTheClustersWords(t *testing.T) {
 	g.Expect(w.admin.Delete(t.Context(), limits)).To(Succeed())
 	w.until(w.ready)
 	g.Expect(w.jobs).To(HaveLen(1))
+}
+
+// Nothing that the controller writes is in Git: the status, and the finalizer of what is
+// uninstalled. Applying the same again changes nothing.
+func TestTheControllerWritesNothingThatIsInGit(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(g)
+	commit := func() *unstructured.Unstructured {
+		u := &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": api.GroupVersion.String(), "kind": "Installation",
+			"metadata": map[string]any{"namespace": w.namespace, "name": "db", "labels": map[string]any{"team": "a"}},
+			"spec": map[string]any{
+				"extensionRef": map[string]any{"name": "postgresql"}, "deletionPolicy": "Uninstall", "values": map[string]any{"replicas": int64(3)},
+			},
+		}}
+		g.Expect(w.admin.Apply(context.Background(), client.ApplyConfigurationFromUnstructured(u), client.FieldOwner("argocd-controller"), client.ForceOwnership)).To(Succeed())
+		return u
+	}
+	commit()
+	first := w.get()
+	w.until(w.ready)
+	w.change(retry)
+	w.until(func() bool { return w.get().Status.LastHandledRetryAt == "token-1" && w.ready() })
+	inst := w.get()
+	g.Expect(inst.Spec).To(Equal(first.Spec))
+	g.Expect(inst.Generation).To(BeEquivalentTo(1))
+	g.Expect(inst.Labels).To(Equal(map[string]string{"team": "a"}))
+
+	var written []string
+	for _, entry := range inst.ManagedFields {
+		var fields fieldpath.Set
+		g.Expect(fields.FromJSON(bytes.NewReader(entry.FieldsV1.Raw))).To(Succeed())
+		if entry.Operation == metav1.ManagedFieldsOperationApply {
+			continue
+		}
+		fields.Leaves().Iterate(func(path fieldpath.Path) {
+			if path[0].String() != ".status" {
+				written = append(written, path.String())
+			}
+		})
+	}
+	g.Expect(written).To(ConsistOf(
+		`.metadata.finalizers[="`+installation.UninstallFinalizer+`"]`,
+		".metadata.annotations."+api.RetryAnnotation, // by the user who asked
+	))
+	g.Expect(commit().GetResourceVersion()).To(Equal(inst.ResourceVersion))
 }

@@ -48,7 +48,7 @@ func TestDependencyConflict(t *testing.T) {
 			got, err := answered(shelves("builtin", c.lines...), wish("kubernetes@1.28.0"))
 			fault := expectFault(g, err, extension.DependencyConflict,
 				"no versions of the dependencies go together: "+c.message+"; change one of these ranges, or publish a version that fits")
-			g.Expect(fault.Class()).To(Equal(extension.Terminal))
+			g.Expect(fault.Class()).To(Equal(extension.TerminalOnceSynced))
 			g.Expect(got.Root.Key).To(Equal(keyOf("kubernetes@1.28.0")))
 			g.Expect(got.Dependencies).To(HaveEach(HaveField("Message", "cannot be met together with the others that conflict")))
 			if c.group != nil {

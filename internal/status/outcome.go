@@ -34,7 +34,8 @@ type Outcome struct {
 	Resolution extension.Resolution
 	// InputDigest of the plan; empty when it could not be had.
 	InputDigest extension.Digest
-	// Synced: every catalog was read since the spec last changed.
+	// Synced: every catalog was read since the spec last changed, and what is missing was given
+	// its time to come.
 	Synced bool
 	// Token is the reload token that this outcome answers; empty for none.
 	Token string

@@ -34,6 +34,7 @@ var table = []struct {
 	{code: "LimitExceeded", class: extension.Terminal, health: "Degraded"},
 	{code: "DependencyCycle", class: extension.Terminal, health: "Degraded"},
 	{code: "DependencyConflict", class: extension.Terminal, health: "Degraded"},
+	{code: "DependencyConflict", unsynced: true, class: extension.Waiting, health: "Progressing"},
 	{code: "ExtensionNotFound", class: extension.Terminal, health: "Degraded"},
 	{code: "ExtensionNotFound", unsynced: true, class: extension.Waiting, health: "Progressing"},
 	{code: "VersionNotFound", class: extension.Terminal, health: "Degraded"},
