@@ -217,6 +217,35 @@ var _ = Describe("what GitOps tools see", func() {
 		})
 	}
 
+	It("never is a failure while what two libraries have does not go together yet", func() {
+		w := patient()
+		w.start()
+		for i := range orders(3) {
+			top, mid, base := fmt.Sprint("top-", i), fmt.Sprint("mid-", i), fmt.Sprint("base-", i)
+			w.publish(api.TaskservType, base, "1.0.0", nil)
+			w.publish(api.TaskservType, base, "2.0.0", nil)
+			w.publishNeeding(mid, "1.0.0", base+"@^1")
+			w.publishNeeding(top, "1.0.0", mid, base+"@^1")
+			w.apply(api.TaskservType, top, "1.0.0")
+		}
+		for i := range orders(3) {
+			w.becomes(fmt.Sprint("top-", i), ready)
+		}
+		o := w.oversee()
+		w.inEveryOrder(func(suffix string) []func() {
+			top, mid, base := "top"+suffix, "mid"+suffix, "base"+suffix
+			return []func(){
+				func() { w.change(top, func(ext *api.Extension) { ext.Spec.Version = "2.0.0" }) },
+				func() { w.publishNeeding(top, "2.0.0", mid, base+"@^2") },
+				func() { w.publishNeeding(mid, "2.0.0", base+"@^2") },
+			}
+		})
+		for i := range orders(3) {
+			Expect(w.becomes(fmt.Sprint("top-", i), ready).Status.Version).To(Equal("2.0.0"))
+		}
+		o.hasSeenNoFailure(12)
+	})
+
 	It("is what is so", func() {
 		w := newWorld()
 		w.publish(api.TaskservType, "good", "1.0.0", nil)
