@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -285,7 +284,7 @@ func owned(object client.Object) map[string]fieldpath.Set {
 	all := map[string]fieldpath.Set{}
 	for _, entry := range object.GetManagedFields() {
 		var fields fieldpath.Set
-		Expect(fields.FromJSON(bytes.NewReader(entry.FieldsV1.Raw))).To(Succeed())
+		Expect(fields.FromJSON(entry.FieldsV1.GetRawReader())).To(Succeed())
 		all[strings.TrimSpace(entry.Manager+" "+entry.Subresource)] = fields
 	}
 	return all

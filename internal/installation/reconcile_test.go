@@ -3,7 +3,6 @@
 package installation_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"strconv"
@@ -573,7 +572,7 @@ func TestTheControllerWritesNothingThatIsInGit(t *testing.T) {
 	var written []string
 	for _, entry := range inst.ManagedFields {
 		var fields fieldpath.Set
-		g.Expect(fields.FromJSON(bytes.NewReader(entry.FieldsV1.Raw))).To(Succeed())
+		g.Expect(fields.FromJSON(entry.FieldsV1.GetRawReader())).To(Succeed())
 		if entry.Operation == metav1.ManagedFieldsOperationApply {
 			continue
 		}

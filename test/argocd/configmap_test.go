@@ -3,6 +3,7 @@
 package argocd
 
 import (
+	"bytes"
 	"flag"
 	"os"
 	"path/filepath"
@@ -26,7 +27,7 @@ func TestTheConfigMapIsMadeOfTheScripts(t *testing.T) {
 	}
 	old, err := os.ReadFile(path)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(string(old) == string(text)).To(BeTrue(), "%s is not what the scripts say: run make reference", path)
+	g.Expect(bytes.Equal(old, text)).To(BeTrue(), "%s is not what the scripts say: run make reference", path)
 }
 
 func TestKeysOfOthersAreRefused(t *testing.T) {
