@@ -89,7 +89,7 @@ func (o observer) failure(step *api.InstallationStep, said runner.Report, err er
 	switch {
 	case err != nil:
 		words = "its message " + err.Error()
-	case o.attempt.Hidden:
+	case o.attempt.Hidden && step.Name != api.ConfigureStep: // what Configure says is the runner's, which hides what must be
 		words = "what it said is not shown, because a value came from a Secret"
 	case words == "":
 		words = "it said nothing"

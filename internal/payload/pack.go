@@ -8,7 +8,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -16,9 +15,6 @@ import (
 	"provisioning.dev/extension-operator/internal/extension"
 	"provisioning.dev/extension-operator/internal/store"
 )
-
-// errFull is why a bounded buffer took no more.
-var errFull = errors.New("the limit is reached")
 
 // Pack makes the parts of a plan, in order. open gives the copy that the store has of a digest. The error is a Fault, one of
 // open or the context's: LimitExceeded where the plan is too large, and a transient one where a copy is not what its digest says.
@@ -29,34 +25,28 @@ func Pack(ctx context.Context, members []extension.Member, open func(extension.D
 		return nil, err
 	}
 	if err := packMembers(ctx, tar.NewWriter(compressed), members, open); err != nil {
-		return nil, tooLarge(err, members, packed.limit, "packed")
+		return nil, err
 	}
 	if err := compressed.Close(); err != nil {
-		return nil, tooLarge(err, members, packed.limit, "packed")
+		return nil, err
+	}
+	if packed.size > packed.limit {
+		return nil, tooLarge(members, packed.size, packed.limit, "packed")
 	}
 	return slices.Collect(slices.Chunk(packed.data, PartSize)), nil
 }
 
 func packMembers(ctx context.Context, outer *tar.Writer, members []extension.Member, open func(extension.Digest) (fs.FS, error)) error {
-	left := int64(MaxUnpacked)
+	total := int64(0)
 	for _, m := range members {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		content, err := open(m.Digest)
+		own, err := canonical(ctx, m, max(0, MaxUnpacked-total), open)
 		if err != nil {
 			return err
 		}
-		own := &bounded{limit: left}
-		if err := store.CanonicalTar(own, content); err != nil {
-			return tooLarge(err, members, MaxUnpacked, "unpacked")
+		if total += own.size; total > MaxUnpacked {
+			continue // the rest only counts
 		}
-		if found := digestOf(own.data); found != m.Digest {
-			return extension.NewTransientFault(extension.LoadFailed, fmt.Errorf("its content is %s", found),
-				"the store's copy of %s is not what its digest says; it is copied again from the catalog", m.Key)
-		}
-		left -= int64(len(own.data))
-		header := tar.Header{Typeflag: tar.TypeReg, Name: entryName(m.Key), Mode: 0o644, Size: int64(len(own.data)), Format: tar.FormatPAX}
+		header := tar.Header{Typeflag: tar.TypeReg, Name: entryName(m.Key), Mode: 0o644, Size: own.size, Format: tar.FormatPAX}
 		if err := outer.WriteHeader(&header); err != nil {
 			return err
 		}
@@ -64,7 +54,30 @@ func packMembers(ctx context.Context, outer *tar.Writer, members []extension.Mem
 			return err
 		}
 	}
+	if total > MaxUnpacked {
+		return tooLarge(members, total, MaxUnpacked, "unpacked")
+	}
 	return outer.Close()
+}
+
+// canonical is the tar of a member, kept up to a limit.
+func canonical(ctx context.Context, m extension.Member, limit int64, open func(extension.Digest) (fs.FS, error)) (*bounded, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	content, err := open(m.Digest)
+	if err != nil {
+		return nil, err
+	}
+	own := &bounded{limit: limit}
+	if err := store.CanonicalTar(own, content); err != nil {
+		return nil, err
+	}
+	if found := digestOf(own.data); own.size <= limit && found != m.Digest {
+		return nil, extension.NewTransientFault(extension.LoadFailed, fmt.Errorf("its content is %s", found),
+			"the store's copy of %s is not what its digest says; it is copied again from the catalog", m.Key)
+	}
+	return own, nil
 }
 
 // entryName is what a member's tar is called in the payload.
@@ -77,30 +90,21 @@ func digestOf(data []byte) extension.Digest {
 	return extension.Digest("sha256:" + hex.EncodeToString(sum[:]))
 }
 
-// tooLarge is the Fault of a plan that reached a limit; other errors, and such a Fault, stay as they are.
-func tooLarge(err error, members []extension.Member, limit int64, how string) error {
-	var fault *extension.Fault
-	if errors.As(err, &fault) || !errors.Is(err, errFull) {
-		return err
-	}
-	root := members[len(members)-1].Key
-	fault = extension.NewFault(extension.LimitExceeded,
-		"%s and what it depends on are over the limit of %d KiB %s that a Job is given; remove what its folder does not need, or depend on less",
-		root, limit>>10, how)
-	fault.Cause = err
-	return fault
+func tooLarge(members []extension.Member, size, limit int64, how string) *extension.Fault {
+	return extension.NewFault(extension.LimitExceeded,
+		"%s and what it depends on have %d KiB %s, over the limit of %d KiB that a Job is given; remove what its folder does not need, or depend on less",
+		members[len(members)-1].Key, (size+1023)>>10, how, limit>>10)
 }
 
-// bounded is a buffer that takes up to limit bytes.
+// bounded is a buffer that keeps up to limit bytes, and counts all.
 type bounded struct {
-	data  []byte
-	limit int64
+	data        []byte
+	size, limit int64
 }
 
 func (b *bounded) Write(p []byte) (int, error) {
-	if int64(len(b.data)+len(p)) > b.limit {
-		return 0, errFull
+	if b.size += int64(len(p)); b.size <= b.limit {
+		b.data = append(b.data, p...)
 	}
-	b.data = append(b.data, p...)
 	return len(p), nil
 }

@@ -180,8 +180,8 @@ func TestWhatIsTooLargeIsNotPacked(t *testing.T) {
 		data []byte
 		says string
 	}{
-		"packed":   {noise(t, payload.PartSize*payload.MaxParts+1), "over the limit of 7200 KiB packed"},
-		"unpacked": {make([]byte, payload.MaxUnpacked), "over the limit of 65536 KiB unpacked"},
+		"packed":   {noise(t, payload.PartSize*payload.MaxParts+1), "KiB packed, over the limit of 7200 KiB"},
+		"unpacked": {make([]byte, payload.MaxUnpacked), "KiB unpacked, over the limit of 65536 KiB"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
