@@ -17,10 +17,15 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 # What make image-tar builds for, linux/amd64 or linux/arm64; and the file with a static nu, where no npm package of one is pinned.
 PLATFORM ?= linux/amd64
 NUSHELL ?=
+# A chart's version is a semantic one: make chart CHART_VERSION=1.2.3 VERSION=v1.2.3
+CHART := charts/extension-operator
+CHART_VERSION ?= $(shell sed -n 's/^version: //p' $(CHART)/Chart.yaml)
 
 # Each tool has a module file of its own: one for all of them does not resolve.
 CONTROLLER_GEN := go tool -modfile=hack/tools/controller-gen.mod controller-gen
 GOLANGCI_LINT := go tool -modfile=hack/tools/golangci-lint.mod golangci-lint
+HELM := go tool -modfile=hack/tools/helm.mod helm
+HELM_DOCS := go tool -modfile=hack/tools/helm-docs.mod helm-docs
 KUSTOMIZE := go tool -modfile=hack/tools/kustomize.mod kustomize
 # Every program is built without cgo, and so from the same cached packages; only tests need it, for the race detector.
 # Prints the exports that put Nushell and the control plane into a shell's environment.
@@ -42,6 +47,26 @@ manifests: ## Generate the CRDs and the controllers' RBAC roles
 	$(CONTROLLER_GEN) rbac:roleName=extension-manager paths=./internal/controller/... paths=./internal/inventory/... output:rbac:dir=$(GENERATED)/config/rbac
 	$(CONTROLLER_GEN) rbac:roleName=extension-installer,fileName=installer_role.yaml paths=./internal/installation/... output:rbac:dir=$(GENERATED)/config/rbac
 
+# What the chart has of config/, as the chart has it.
+CHART_FILES := crds:crd/bases/extensions.provisioning.dev_extensions.yaml crds:crd/bases/extensions.provisioning.dev_installations.yaml \
+	rbac:rbac/role.yaml rbac:rbac/installer_role.yaml rbac:rbac/leader_election_role.yaml rbac:rbac/cache_role.yaml \
+	rbac:rbac/metrics_auth_role.yaml rbac:rbac/metrics_reader_role.yaml \
+	rbac:rbac/extension_admin_role.yaml rbac:rbac/extension_editor_role.yaml rbac:rbac/extension_viewer_role.yaml rbac:rbac/extension_api_user_role.yaml \
+	rbac:rbac/installation_admin_role.yaml rbac:rbac/installation_editor_role.yaml rbac:rbac/installation_viewer_role.yaml \
+	admission:rbac/reload_policy.yaml admission:admission/installation_account_policy.yaml admission:admission/installation_account_binding.yaml \
+	uninstall:uninstall/service_account.yaml uninstall:uninstall/role.yaml uninstall:uninstall/role_binding.yaml \
+	uninstall:uninstall/stop_role.yaml uninstall:uninstall/stop_role_binding.yaml
+
+.PHONY: chart-files
+chart-files: ## Copy CRDs, roles and policies of config/ into the chart
+	@for entry in $(CHART_FILES); do \
+		target=$(GENERATED)/$(CHART)/files/$${entry%%:*} && mkdir -p "$$target" && cp "config/$${entry#*:}" "$$target/" || exit 1; \
+	done
+
+.PHONY: helm-docs
+helm-docs: ## Generate the README of the chart from its values
+	$(HELM_DOCS) --chart-search-root=charts --output-file=README.md --template-files=README.md.gotmpl --log-level=warning
+
 .PHONY: reference
 reference: ## Generate the file of defaults, the configuration reference and the patch for Argo CD from their sources
 	go test ./internal/config -run MadeOfTheTable -update
@@ -58,14 +83,14 @@ lint: ## Run golangci-lint
 ##@ Check
 
 .PHONY: verify
-verify: verify-generated verify-reference verify-format verify-manifests verify-architecture lint ## Check generated files, format, manifests, architecture and lint
+verify: verify-generated verify-reference verify-format verify-manifests verify-chart verify-architecture lint ## Check generated files, format, manifests, chart, architecture and lint
 
 .PHONY: verify-generated
 verify-generated: # regenerates into a scratch folder and compares
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
-	$(MAKE) -s generate manifests GENERATED="$$scratch" && \
+	$(MAKE) -s generate manifests chart-files GENERATED="$$scratch" && \
 	for file in $$(cd "$$scratch" && find . -type f); do \
-		diff -u "$$file" "$$scratch/$$file" || { echo "$$file is not what is generated: run make generate manifests"; exit 1; }; \
+		diff -u "$$file" "$$scratch/$$file" || { echo "$$file is not what is generated: run make generate manifests chart-files"; exit 1; }; \
 	done
 
 .PHONY: verify-reference
@@ -84,6 +109,14 @@ verify-manifests: # that kustomize can build them; what they mean is for the tes
 		$(KUSTOMIZE) build config/samples/$$folder >/dev/null || exit; \
 	done
 	@$(KUSTOMIZE) build test/argocd/testdata >/dev/null
+	@$(KUSTOMIZE) build config/uninstall >/dev/null
+
+.PHONY: verify-chart
+verify-chart: # what helm says of the chart, and that its README is of its values
+	@$(HELM) lint --strict --quiet $(CHART)
+	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && cp -R charts "$$scratch/" && \
+	$(HELM_DOCS) --chart-search-root="$$scratch/charts" --output-file=README.md --template-files=README.md.gotmpl --log-level=warning && \
+	diff -u $(CHART)/README.md "$$scratch/$(CHART)/README.md" || { echo "run make helm-docs"; exit 1; }
 
 .PHONY: verify-architecture
 verify-architecture:
@@ -145,6 +178,11 @@ install-yaml: ## Write dist/install.yaml: one file for kubectl apply
 .PHONY: image-tar
 image-tar: ## Write dist/extension-operator-ARCH.tar, the image IMAGE for PLATFORM, without Docker
 	CGO_ENABLED=0 go run ./hack/image -image='$(IMAGE)' -platform='$(PLATFORM)' -version='$(VERSION)' -nushell='$(NUSHELL)'
+
+.PHONY: chart
+chart: ## Package the chart into dist/, for the image that VERSION tags
+	mkdir -p dist
+	$(HELM) package $(CHART) --version $(CHART_VERSION) --app-version $(VERSION) --destination dist
 
 .PHONY: docker-build
 docker-build: ## Build the container image IMAGE for PLATFORM with Docker

@@ -37,7 +37,8 @@ func command() *cobra.Command {
 		Short: "Load Extension objects through a sandboxed Nushell and report what was found in their status",
 		Args:  cobra.NoArgs,
 		Long: "Load Extension objects through a sandboxed Nushell and report what was found in their status.\n" +
-			"Further commands, each with a --help of its own: manager config, manager graph, manager version.",
+			"Further commands, each with a --help of its own: manager config, manager graph,\n" +
+			"manager release-finalizers, manager version.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       version,
@@ -54,7 +55,7 @@ func command() *cobra.Command {
 		return errors.Join(err, errors.New("see manager --help for the flags"))
 	})
 	cliflag.SetUsageAndHelpFunc(cmd, groups, helpWidth)
-	for _, child := range []*cobra.Command{versionCommand(), graphCommand(), configCommand()} {
+	for _, child := range []*cobra.Command{versionCommand(), graphCommand(), configCommand(), releaseCommand()} {
 		plain := &cobra.Command{} // without these, a child would print the flags of its parent
 		child.SetHelpFunc(plain.HelpFunc())
 		child.SetUsageFunc(plain.UsageFunc())

@@ -54,6 +54,8 @@ type controlPlane struct {
 	// admin may do everything; operator what the shipped role says.
 	admin    client.Client
 	operator *rest.Config
+	// root is how admin reaches it.
+	root *rest.Config
 }
 
 var theCluster = sync.OnceValues(func() (*controlPlane, error) {
@@ -76,7 +78,7 @@ var theCluster = sync.OnceValues(func() (*controlPlane, error) {
 		return nil, err
 	}
 	operator.QPS = -1
-	return &controlPlane{admin: admin, operator: operator}, grantInstaller(admin)
+	return &controlPlane{admin: admin, operator: operator, root: cluster.Config}, grantInstaller(admin)
 })
 
 func testScheme() *runtime.Scheme {
