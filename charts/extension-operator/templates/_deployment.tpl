@@ -32,7 +32,9 @@ spec:
   template:
     metadata:
       labels:
-        {{- include "extension-operator.labels" $root | nindent 8 }}
+        app.kubernetes.io/name: extension-operator
+        app.kubernetes.io/part-of: extension-operator
+        app.kubernetes.io/instance: {{ $root.Release.Name }}
         app.kubernetes.io/component: {{ .component }}
         {{- with .values.podLabels }}
         {{- toYaml . | nindent 8 }}
