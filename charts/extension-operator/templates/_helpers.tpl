@@ -66,6 +66,11 @@ extension-manager-api-tls
 {{- if eq .Values.manager.serviceAccount.name .Values.installations.serviceAccount.name }}
 {{- fail "manager.serviceAccount.name and installations.serviceAccount.name are the same: what loads Extensions must not have the rights to make Jobs; name two accounts" }}
 {{- end }}
+{{- range $name := list "manager" "installations" }}
+{{- if hasKey (index $.Values $name).resources.limits "memory" }}
+{{- fail (printf "%[1]s.resources.limits.memory cannot be set: it is computed, so that it fits what the pod is told to use; set %[1]s.memory" $name) }}
+{{- end }}
+{{- end }}
 {{- if and (eq .Values.builtinLibrary "none") (not .Values.libraries) }}
 {{- fail "builtinLibrary is none and libraries is empty: there would be nothing to load; name a library" }}
 {{- end }}
