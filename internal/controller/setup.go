@@ -13,7 +13,7 @@ import (
 	api "provisioning.dev/extension-operator/api/v1alpha1"
 )
 
-// +kubebuilder:rbac:groups=extensions.provisioning.dev,resources=extensions,verbs=get;list;watch
+// +kubebuilder:rbac:groups=extensions.provisioning.dev,resources=extensions,verbs=list;watch
 // +kubebuilder:rbac:groups=extensions.provisioning.dev,resources=extensions/status,verbs=patch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 

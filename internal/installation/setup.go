@@ -27,12 +27,12 @@ import (
 	api "provisioning.dev/extension-operator/api/v1alpha1"
 )
 
-// +kubebuilder:rbac:groups=extensions.provisioning.dev,resources=extensions,verbs=get;list;watch
+// +kubebuilder:rbac:groups=extensions.provisioning.dev,resources=extensions,verbs=list;watch
 // +kubebuilder:rbac:groups=extensions.provisioning.dev,resources=installations,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=extensions.provisioning.dev,resources=installations/status,verbs=patch
 // +kubebuilder:rbac:groups=extensions.provisioning.dev,resources=installations/finalizers,verbs=update
 // +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get;list;watch;create;patch;delete
-// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=pods,verbs=list;watch
 // +kubebuilder:rbac:groups="",resources=configmaps,verbs=get;list;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=namespaces;serviceaccounts,verbs=get
 // +kubebuilder:rbac:groups="",resources=events,verbs=list

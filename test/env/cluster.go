@@ -33,13 +33,21 @@ type Cluster struct {
 	Kubectl string
 	// Dir is a folder for files of this run; Stop removes it.
 	Dir string
+	// AuditLog is the file with what the API server was asked; empty unless it was StartAudited.
+	AuditLog string
 
 	environment *envtest.Environment
 	scratch     *scratch
 }
 
 // Start starts a control plane with the CRDs of config/crd/bases. The caller must Stop it.
-func Start() (*Cluster, error) {
+func Start() (*Cluster, error) { return start(false) }
+
+// StartAudited is Start, with an API server that records each request: who asked for what and what the answer was, as events of
+// audit.k8s.io, one a line.
+func StartAudited() (*Cluster, error) { return start(true) }
+
+func start(audited bool) (*Cluster, error) {
 	assets := os.Getenv("KUBEBUILDER_ASSETS")
 	if assets == "" {
 		return nil, errors.New("KUBEBUILDER_ASSETS is not set: run make test, or eval \"$(make -s assets)\" first")
@@ -56,6 +64,12 @@ func Start() (*Cluster, error) {
 	if err != nil {
 		return nil, errors.Join(err, scratch.remove())
 	}
+	auditLog := ""
+	if audited {
+		if auditLog, err = audit(environment, scratch.dir); err != nil {
+			return nil, errors.Join(err, scratch.remove())
+		}
+	}
 	config, err := environment.Start()
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the control plane of %s: %w", assets, err), environment.Stop(), scratch.remove())
@@ -65,6 +79,7 @@ func Start() (*Cluster, error) {
 		Config:      config,
 		Kubectl:     filepath.Join(assets, "kubectl"),
 		Dir:         scratch.dir,
+		AuditLog:    auditLog,
 		environment: environment,
 		scratch:     scratch,
 	}, nil
@@ -110,6 +125,23 @@ func newEnvironment(assets, crds, dir string) (*envtest.Environment, error) {
 	// Without these the API server looks for an address of the machine that it could announce, and a machine may have none.
 	apiServer.Configure().Set("advertise-address", "127.0.0.1").Set("endpoint-reconciler-type", "none")
 	return environment, nil
+}
+
+// auditPolicy has every request recorded when it is answered, a watch when it begins too.
+const auditPolicy = `apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules: [{level: Metadata}]
+`
+
+// audit has the API server write an audit log, and returns its path.
+func audit(environment *envtest.Environment, dir string) (string, error) {
+	policy, log := filepath.Join(dir, "audit-policy.yaml"), filepath.Join(dir, "audit.log")
+	if err := os.WriteFile(policy, []byte(auditPolicy), 0o600); err != nil {
+		return "", fmt.Errorf("write the audit policy: %w", err)
+	}
+	environment.ControlPlane.GetAPIServer().Configure().Set("audit-policy-file", policy).Set("audit-log-path", log)
+	return log, nil
 }
 
 // crdFolder is where the generated CRDs lie.
