@@ -47,9 +47,9 @@ func newGuard(mgr ctrl.Manager, s config.Settings) (httpapi.Guard, error) {
 	})
 }
 
-// addServer listens for the REST API, if it is wanted, and has mgr serve it.
+// addServer listens for the REST API, if it is wanted and Extensions are loaded here, and has mgr serve it.
 func (p *parts) addServer(ctx context.Context, mgr ctrl.Manager, s config.Settings) error {
-	if !served(s.APIBindAddress) {
+	if !served(s.APIBindAddress) || !s.Runs(config.ExtensionController) {
 		return nil
 	}
 	server, err := serve.Listen(ctx, serve.Options{

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -166,6 +167,8 @@ func whatIsServedIsAskedFor(w *world, manager, installer *process) {
 	for _, p := range []*process{manager, installer} {
 		w.call(http.MethodGet, "https://"+p.metrics+"/metrics", token, "", http.StatusOK)
 	}
+	_, err := net.Dial("tcp", installer.api)
+	w.Expect(err).To(HaveOccurred(), "only what loads Extensions serves the REST API")
 	base := "https://" + manager.api + "/api/v1/extensions/"
 	w.call(http.MethodGet, base+"loaded", token, "", http.StatusOK)
 	w.call(http.MethodPost, base+"reload", token, `{"extension_type": "taskserv", "name": "one"}`, http.StatusOK)

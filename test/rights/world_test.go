@@ -28,6 +28,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	k8syaml "k8s.io/apimachinery/pkg/util/yaml"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -339,8 +340,7 @@ func (w *world) loses(installation string) {
 	jobs := &batchv1.JobList{}
 	w.Expect(w.admin.List(context.Background(), jobs, client.InNamespace(team), client.MatchingLabels{"extensions.provisioning.dev/installation": installation})).To(Succeed())
 	for i := range jobs.Items {
-		jobs.Items[i].Finalizers = nil
-		w.Expect(w.admin.Update(context.Background(), &jobs.Items[i])).To(Succeed())
+		w.Expect(w.admin.Patch(context.Background(), &jobs.Items[i], finalizers("null"))).To(Succeed())
 		w.Expect(w.admin.Delete(context.Background(), &jobs.Items[i], client.PropagationPolicy(metav1.DeletePropagationBackground))).To(Succeed())
 	}
 }
@@ -351,8 +351,12 @@ func (w *world) holdJob(installation string) {
 	jobs := &batchv1.JobList{}
 	w.Expect(w.admin.List(context.Background(), jobs, client.InNamespace(team), client.MatchingLabels{"extensions.provisioning.dev/installation": installation})).To(Succeed())
 	w.Expect(jobs.Items).To(HaveLen(1))
-	jobs.Items[0].Finalizers = append(jobs.Items[0].Finalizers, "extensions.provisioning.dev/outcome")
-	w.Expect(w.admin.Update(context.Background(), &jobs.Items[0])).To(Succeed())
+	w.Expect(w.admin.Patch(context.Background(), &jobs.Items[0], finalizers(`["extensions.provisioning.dev/outcome"]`))).To(Succeed())
+}
+
+// finalizers sets them, whatever they were.
+func finalizers(to string) client.Patch {
+	return client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":`+to+`}}`))
 }
 
 // fitsNowhere is what a scheduler says of a pod.
