@@ -32,7 +32,7 @@ const (
 	page = 500
 )
 
-// ErrComesAgain: the finalizers are put on again as they are taken off.
+// ErrComesAgain says that the finalizers are put on again as they are taken off.
 var ErrComesAgain = errors.New("objects got a finalizer of the operator again: a controller of Installations is still running; stop it first")
 
 // Released is an object that a finalizer of this operator was taken off, or would be.

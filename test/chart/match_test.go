@@ -19,11 +19,7 @@ import (
 
 // shipped is what kubectl applies of config/, without what is there only in the one way.
 func shipped(g *WithT) objects {
-	all := kustomized(g, "default")
-	for _, object := range kustomized(g, "uninstall") {
-		all = append(all, object)
-	}
-	return all
+	return append(kustomized(g, "default"), kustomized(g, "uninstall")...)
 }
 
 func TestTheChartHasEveryObjectOfConfigAndNoOther(t *testing.T) {

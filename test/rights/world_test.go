@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -223,7 +224,7 @@ func (w *world) call(method, url, token, body string, code int) {
 		defer func() { _ = response.Body.Close() }()
 		text, err := io.ReadAll(response.Body)
 		return fmt.Sprintf("%d %s", response.StatusCode, text[:min(len(text), 300)]), err
-	}, patience, "200ms").Should(HavePrefix(fmt.Sprint(code)), url)
+	}, patience, "200ms").Should(HavePrefix(strconv.Itoa(code)), url)
 }
 
 // publish puts a version into the library, at once.
