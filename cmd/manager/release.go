@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/types"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"provisioning.dev/extension-operator/internal/config"
@@ -47,7 +46,7 @@ func releaseCommand() *cobra.Command {
 			"  manager release-finalizers --all-namespaces --stop=extension-system/extension-installer",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, cancel := context.WithTimeout(ctrl.SetupSignalHandler(), f.timeout)
+			ctx, cancel := context.WithTimeout(cmd.Context(), f.timeout)
 			defer cancel()
 			return f.run(ctx, cmd.OutOrStdout())
 		},
