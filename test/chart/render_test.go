@@ -98,11 +98,23 @@ func decode(text string) ([]*unstructured.Unstructured, error) {
 	}
 }
 
-// rendered are the objects that the values give.
-func rendered(t *testing.T, g *WithT, values string, more ...string) objects {
+// known is what was rendered before, by its values: several tests look at the same.
+var known sync.Map
+
+// rendered are the objects that the values give, for the caller alone.
+func rendered(t *testing.T, g *WithT, values string) objects {
 	t.Helper()
-	all, err := template(t, values, more...)
-	g.Expect(err).NotTo(HaveOccurred())
+	before, ok := known.Load(values)
+	if !ok {
+		all, err := template(t, values)
+		g.Expect(err).NotTo(HaveOccurred())
+		before = objects(all)
+		known.Store(values, before)
+	}
+	var all objects
+	for _, object := range before.(objects) {
+		all = append(all, object.DeepCopy())
+	}
 	return all
 }
 
