@@ -17,6 +17,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apiextensions "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -224,9 +225,9 @@ func TestARealReleaseIsInstalledUpgradedAndUninstalled(t *testing.T) {
 	// The CRDs that the control plane begins with are not the release's.
 	for _, crd := range []string{"extensions.extensions.provisioning.dev", "installations.extensions.provisioning.dev"} {
 		g.Expect(admin.Delete(t.Context(), &apiextensions.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: crd}})).To(Succeed())
-		g.Eventually(func() error {
-			return client.IgnoreNotFound(admin.Get(t.Context(), client.ObjectKey{Name: crd}, &apiextensions.CustomResourceDefinition{}))
-		}).Should(Succeed())
+		g.Eventually(func() bool {
+			return apierrors.IsNotFound(admin.Get(t.Context(), client.ObjectKey{Name: crd}, &apiextensions.CustomResourceDefinition{}))
+		}, "60s", "100ms").Should(BeTrue())
 	}
 	release := func(args ...string) string {
 		t.Helper()
@@ -234,10 +235,7 @@ func TestARealReleaseIsInstalledUpgradedAndUninstalled(t *testing.T) {
 		g.Expect(err).NotTo(HaveOccurred())
 		return out
 	}
-	g.Eventually(func() error {
-		_, err := helm(t, "install", "extop", chart, "--kubeconfig="+kubeconfig, "--namespace="+namespace, "--set=image.repository=registry.example/operator")
-		return err
-	}, "60s", "2s").Should(Succeed())
+	release("install", "extop", chart, "--set=image.repository=registry.example/operator")
 	notes := release("get", "notes", "extop")
 	g.Expect(notes).To(ContainSubstring("kubectl -n platform rollout status deployment extension-manager"))
 	g.Expect(notes).To(ContainSubstring("kubectl label namespace platform pod-security.kubernetes.io/enforce=restricted"))
