@@ -93,7 +93,7 @@ func (r Release) All(ctx context.Context) error {
 func (r Release) every(ctx context.Context, h held) (found int, err error) {
 	options := []client.ListOption{client.InNamespace(r.Namespace), client.Limit(page)}
 	if h.labelled {
-		options = append(options, client.HasLabels{UIDLabel})
+		options = append(options, client.HasLabels{InstallationLabel})
 	}
 	for next := ""; ; {
 		list := &metav1.PartialObjectMetadataList{}
