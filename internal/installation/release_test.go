@@ -78,7 +78,7 @@ func leftovers(t *testing.T, g *WithT, admin client.Client) (namespace string, o
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "left-"}}
 	g.Expect(admin.Create(t.Context(), ns)).To(Succeed())
 	meta := func(name string, finalizers ...string) metav1.ObjectMeta {
-		return metav1.ObjectMeta{Namespace: ns.Name, Name: name, Finalizers: finalizers, Labels: map[string]string{installation.UIDLabel: "u"}}
+		return metav1.ObjectMeta{Namespace: ns.Name, Name: name, Finalizers: finalizers, Labels: map[string]string{installation.InstallationLabel: "db", installation.UIDLabel: "u"}}
 	}
 	inst := &api.Installation{ObjectMeta: meta("db", installation.UninstallFinalizer), Spec: api.InstallationSpec{
 		ExtensionRef: api.ExtensionReference{Name: "db"}, DeletionPolicy: api.UninstallOnDeletion,
