@@ -91,11 +91,12 @@ func TestConfigDefaults(t *testing.T) {
 func TestEachCommandHasAHelpOfItsOwn(t *testing.T) {
 	g := NewWithT(t)
 	for args, texts := range map[string][]string{
-		"--help":              {"Extensions flags:", "--config", "manager config, manager graph, manager version"},
-		"config --help":       {"check ", "defaults ", "print ", "EXTOP_"},
-		"config print --help": {"--output", "--workers", "--config"},
-		"config check --help": {"check FILE"},
-		"graph --help":        {"--output", "--library"},
+		"--help":                    {"Extensions flags:", "--config", "manager config, manager graph,", "manager release-finalizers, manager version"},
+		"config --help":             {"check ", "defaults ", "print ", "EXTOP_"},
+		"config print --help":       {"--output", "--workers", "--config"},
+		"config check --help":       {"check FILE"},
+		"graph --help":              {"--output", "--library"},
+		"release-finalizers --help": {"--dry-run"},
 	} {
 		out, err := say(strings.Fields(args)...)
 		g.Expect(err).NotTo(HaveOccurred())
