@@ -46,7 +46,7 @@ func (r *Reconciler) begin(ext *api.Extension, rec *record) *attempt {
 	if !ext.Spec.Suspend {
 		a.takeToken(now)
 	}
-	a.outcome.Token = a.token
+	a.outcome.Token, rec.looked = a.token, ext.Generation
 	return a
 }
 
@@ -65,7 +65,7 @@ func (a *attempt) takeToken(now time.Time) {
 		a.lookAgain(wait)
 		return
 	}
-	*reload = reloading{token: wanted, at: now, open: true, insists: a.ext.Status.ObservedGeneration == a.ext.Generation}
+	*reload = reloading{token: wanted, at: now, open: true, insists: a.rec.looked == a.ext.Generation && a.ext.Status.ObservedGeneration == a.ext.Generation}
 	a.token = wanted
 }
 

@@ -52,6 +52,8 @@ type record struct {
 	// generation and when this process first saw it.
 	generation     int64
 	generationSeen time.Time
+	// looked is the generation that this process has looked at before.
+	looked int64
 	// missingSince is since when what that generation asks for is not there; zero while it is.
 	missingSince time.Time
 	// waiting is the load that the object waits for; nil when there is none. It is
@@ -82,8 +84,8 @@ type reloading struct {
 	at    time.Time
 	// open until an outcome that answers it was written.
 	open bool
-	// insists: it was asked for after the generation was looked at. Who asks then wants to
-	// know what there is now.
+	// insists: it was asked for after this process had looked at the generation. Who asks then
+	// wants to know what there is now; one that is found at a start came who knows when.
 	insists bool
 }
 

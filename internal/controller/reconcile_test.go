@@ -428,6 +428,20 @@ func TestWhatIsStillMissingAfterItsTimeIsMissingForGood(t *testing.T) {
 	g.Expect(stalled(g.get())).To(BeFalse(), "another spec has its own time")
 }
 
+// A token that came with the object waits with it, also where another process finds it.
+func TestARestartDoesNotTakeAnOldTokenForAQuestion(t *testing.T) {
+	g := patient(t)
+	g.token("t-1")
+	g.until("False ExtensionNotFound")
+	g.reconciler.memory = newMemory()
+	g.settle()
+	g.Expect(stalled(g.get())).To(BeFalse())
+	g.pass(time.Minute)
+	g.token("t-2")
+	g.settle()
+	g.Expect(stalled(g.get())).To(BeTrue(), "somebody asks what there is now")
+}
+
 func TestTheTimeOfWhatIsMissingGoesOnOverOtherFailures(t *testing.T) {
 	g := patient(t)
 	g.until("False ExtensionNotFound")

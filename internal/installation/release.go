@@ -16,6 +16,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -150,6 +151,11 @@ func (r Release) one(ctx context.Context, object *metav1.PartialObjectMetadata, 
 	return true, nil
 }
 
+// alive are pods that have not ended: one that was evicted stays to be looked at.
+var alive = client.MatchingFieldsSelector{Selector: fields.AndSelectors(
+	fields.OneTermNotEqualSelector("status.phase", string(corev1.PodSucceeded)), fields.OneTermNotEqualSelector("status.phase", string(corev1.PodFailed)),
+)}
+
 // StopController scales a Deployment to nothing and waits until its pods are gone. One that is not there is stopped.
 func StopController(ctx context.Context, c client.Client, name types.NamespacedName, poll time.Duration) error {
 	deployment := &appsv1.Deployment{}
@@ -171,7 +177,7 @@ func StopController(ctx context.Context, c client.Client, name types.NamespacedN
 	err = wait.PollUntilContextCancel(ctx, poll, true, func(ctx context.Context) (bool, error) {
 		pods := &metav1.PartialObjectMetadataList{}
 		pods.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("PodList"))
-		err := c.List(ctx, pods, client.InNamespace(name.Namespace), client.MatchingLabelsSelector{Selector: selector})
+		err := c.List(ctx, pods, client.InNamespace(name.Namespace), client.MatchingLabelsSelector{Selector: selector}, alive)
 		return len(pods.Items) == 0, err
 	})
 	if errors.Is(err, context.DeadlineExceeded) {

@@ -210,6 +210,10 @@ func TestStopScalesTheControllerToNothingAndWaitsForItsPods(t *testing.T) {
 	g.Expect(admin.Get(t.Context(), name, deployment)).To(Succeed())
 	g.Expect(deployment.Spec.Replicas).To(HaveValue(BeZero()))
 
+	evicted := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: "installer-2", Labels: labels}, Spec: spec}
+	g.Expect(admin.Create(t.Context(), evicted)).To(Succeed())
+	evicted.Status.Phase, evicted.Status.Reason = corev1.PodFailed, "Evicted"
+	g.Expect(admin.Status().Update(t.Context(), evicted)).To(Succeed())
 	g.Expect(admin.Delete(t.Context(), pod, client.GracePeriodSeconds(0))).To(Succeed())
 	g.Expect(installation.StopController(t.Context(), c, name, 10*time.Millisecond)).To(Succeed())
 
