@@ -22,6 +22,7 @@ CHART := charts/extension-operator
 CHART_VERSION ?= $(shell sed -n 's/^version: //p' $(CHART)/Chart.yaml)
 
 # Each tool has a module file of its own: one for all of them does not resolve.
+CRD_REF_DOCS := go tool -modfile=hack/tools/crd-ref-docs.mod crd-ref-docs
 CONTROLLER_GEN := go tool -modfile=hack/tools/controller-gen.mod controller-gen
 GOLANGCI_LINT := go tool -modfile=hack/tools/golangci-lint.mod golangci-lint
 HELM := go tool -modfile=hack/tools/helm.mod helm
@@ -72,6 +73,12 @@ reference: ## Generate the file of defaults, the configuration reference and the
 	go test ./internal/config -run MadeOfTheTable -update
 	go test ./test/argocd -run MadeOfTheScripts -update
 
+.PHONY: api-docs
+api-docs: ## Generate docs/reference/api.md from the API types
+	@mkdir -p $(GENERATED)/docs/reference
+	$(CRD_REF_DOCS) --config=hack/tools/crd-ref-docs/config.yaml --templates-dir=hack/tools/crd-ref-docs --source-path=api/v1alpha1 \
+		--renderer=markdown --output-path=$(GENERATED)/docs/reference/api.md --log-level=ERROR
+
 .PHONY: fmt
 fmt: ## Format the Go code
 	gofmt -w .
@@ -97,6 +104,8 @@ verify-generated: # regenerates into a scratch folder and compares
 verify-reference: # holds what make reference writes against its sources
 	go test -count=1 ./internal/config -run MadeOfTheTable
 	go test -count=1 ./test/argocd -run MadeOfTheScripts
+	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && $(MAKE) -s api-docs GENERATED="$$scratch" && \
+	diff -u docs/reference/api.md "$$scratch/docs/reference/api.md" || { echo "docs/reference/api.md is not what is generated: run make api-docs"; exit 1; }
 
 .PHONY: verify-format
 verify-format:
