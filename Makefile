@@ -69,9 +69,10 @@ helm-docs: ## Generate the README of the chart from its values
 	$(HELM_DOCS) --chart-search-root=charts --output-file=README.md --template-files=README.md.gotmpl --log-level=warning
 
 .PHONY: reference
-reference: ## Generate the file of defaults, the configuration reference and the patch for Argo CD from their sources
+reference: ## Generate the file of defaults, the references of settings and commands and the patch for Argo CD from their sources
 	go test ./internal/config -run MadeOfTheTable -update
 	go test ./test/argocd -run MadeOfTheScripts -update
+	@exports=$$($(ASSETS)) && eval "$$exports" && go test ./test/docs -run MadeOfThePrograms -update
 
 .PHONY: api-docs
 api-docs: ## Generate docs/reference/api.md from the API types
