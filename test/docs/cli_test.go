@@ -40,7 +40,7 @@ func TestHelpIsMadeOfThePrograms(t *testing.T) {
 		return []byte("<!-- help: " + command + " -->\n```text\n" + helpOf(t, command) + "\n```\n")
 	})
 	if *update {
-		g.Expect(os.WriteFile(path, text, 0o644)).To(Succeed()) //nolint:gosec // a page that everybody reads
+		g.Expect(os.WriteFile(path, text, 0o644)).To(Succeed())
 		return
 	}
 	g.Expect(string(text)).To(Equal(string(old)), "docs/cli.md is not what the programs say: run make reference")

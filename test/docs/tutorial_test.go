@@ -17,7 +17,7 @@ import (
 )
 
 // shell is a block of commands; one after which the page shows what they print has that too.
-var shell = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$(?:\n\n```\n(.*?)^```$)?")
+var shell = regexp.MustCompile("(?s)```sh\n(.*?\n)```\n(?:\n```\n(.*?)\n```\n)?")
 
 // TestTutorialDoesWhatItSays runs what parts of the tutorial do that need no cluster.
 func TestTutorialDoesWhatItSays(t *testing.T) {
