@@ -20,6 +20,8 @@ NUSHELL ?=
 # A chart's version is a semantic one: make chart CHART_VERSION=1.2.3 VERSION=v1.2.3
 CHART := charts/extension-operator
 CHART_VERSION ?= $(shell sed -n 's/^version: //p' $(CHART)/Chart.yaml)
+# Which specs make e2e runs, as a filter of ginkgo; all but scale where it is empty. KEEP=1 leaves the cluster there.
+LABELS ?=
 
 # Each tool has a module file of its own: one for all of them does not resolve.
 CRD_REF_DOCS := go tool -modfile=hack/tools/crd-ref-docs.mod crd-ref-docs
@@ -169,6 +171,10 @@ cluster-restart: ## Restart the part PART of it: kubelet, containerd, kube-apise
 .PHONY: cluster-down
 cluster-down: ## Remove that cluster; nothing of it is left
 	@$(CLUSTER) down
+
+.PHONY: e2e
+e2e: ## Run the suite in a real cluster, that of KUBECONFIG or one made here: make e2e LABELS='install || api' KEEP=1
+	@CGO_ENABLED=0 go build -o bin/e2e ./hack/e2e && LABELS='$(LABELS)' exec bin/e2e
 
 ##@ Build
 

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"provisioning.dev/extension-operator/hack/internal/asset"
+	"provisioning.dev/extension-operator/hack/tree"
+)
+
+// target is the cluster that the suite runs in.
+type target interface {
+	// begin makes it ready, end gives it back.
+	begin() error
+	end() error
+	// load gives archives of images to its nodes.
+	load(archives ...string) error
+	// tool is the program that restarts its parts; empty where there is none.
+	tool() string
+	// environ is what the suite is told of it.
+	environ() []string
+}
+
+func (r *run) chooseTarget() (target, error) {
+	if os.Getenv("KUBECONFIG") != "" {
+		kubectl, err := exec.LookPath("kubectl")
+		if err != nil {
+			return nil, fmt.Errorf("with KUBECONFIG a kubectl on the PATH is needed: %w", err)
+		}
+		return &given{run: r, kubectl: kubectl}, nil
+	}
+	cache, err := tree.Cache()
+	if err != nil {
+		return nil, err
+	}
+	return &own{run: r, program: filepath.Join(r.root, "bin", "cluster"), folder: filepath.Join(cache, "cluster")}, nil
+}
+
+// given is the cluster of KUBECONFIG.
+type given struct {
+	run     *run
+	kubectl string
+}
+
+func (*given) begin() error { return nil }
+func (*given) end() error   { return nil }
+func (*given) tool() string { return "" }
+
+func (g *given) environ() []string { return []string{"E2E_KUBECTL=" + g.kubectl} }
+
+// load runs the command of E2E_LOAD with each archive.
+func (g *given) load(archives ...string) error {
+	command := strings.Fields(os.Getenv("E2E_LOAD"))
+	if len(command) == 0 {
+		return errors.New("how do the nodes get the image? Set E2E_LOAD to a command that takes an archive, such as " +
+			"'kind load image-archive', or E2E_IMAGE and E2E_OLD_IMAGE to images that they can pull (docs/e2e.md)")
+	}
+	for _, archive := range archives {
+		if err := g.run.command(g.run.root, command[0], append(command[1:len(command):len(command)], archive)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// own is the cluster of hack/cluster on this machine.
+type own struct {
+	run *run
+	// program is bin/cluster, folder that of all that the cluster writes.
+	program, folder string
+	kubeconfig      string
+	controlPlane    string
+}
+
+// begin starts a new cluster. With KEEP the one that is up already serves, with whatever is in it.
+func (o *own) begin() error {
+	say("starting a cluster of one node on this machine (the first time its parts are built, which takes minutes)")
+	if err := o.run.command(o.run.root, "go", "build", "-o", o.program, "./hack/cluster"); err != nil {
+		return err
+	}
+	if !o.run.keep {
+		if err := o.run.command(o.run.root, o.program, "down"); err != nil {
+			return err
+		}
+	}
+	cmd := exec.CommandContext(o.run.ctx, o.program, "up")
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("start the cluster: %w", err)
+	}
+	line := strings.TrimSpace(out.String())
+	o.kubeconfig = strings.Trim(strings.TrimPrefix(line, "export KUBECONFIG="), "'")
+	provider, err := asset.NewProvider(os.Stderr)
+	if err != nil {
+		return err
+	}
+	node, err := provider.ProvideNode(o.run.ctx)
+	o.controlPlane = node.ControlPlane
+	return err
+}
+
+// end keeps the cluster's logs and removes the cluster, and fails if anything of it is left.
+func (o *own) end() error {
+	keepErr := os.CopyFS(filepath.Join(o.run.out, "cluster"), os.DirFS(filepath.Join(o.folder, "log")))
+	if o.run.keep {
+		say("the cluster stays; make cluster-down removes it: export KUBECONFIG='%s'", o.kubeconfig)
+		return keepErr
+	}
+	// Also after an interrupt: without the run's context.
+	for _, command := range []string{"down", "check-clean"} {
+		cmd := exec.Command(o.program, command)
+		cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+		if err := cmd.Run(); err != nil {
+			return errors.Join(keepErr, fmt.Errorf("bin/cluster %s: %w", command, err))
+		}
+	}
+	return keepErr
+}
+
+func (o *own) tool() string { return o.program }
+
+func (o *own) load(archives ...string) error {
+	return o.run.command(o.run.root, o.program, append([]string{"load"}, archives...)...)
+}
+
+func (o *own) environ() []string {
+	return []string{
+		"KUBECONFIG=" + o.kubeconfig,
+		"E2E_KUBECTL=" + filepath.Join(o.controlPlane, "kubectl"),
+		"E2E_CLUSTER=" + o.program,
+		"E2E_AUDIT_LOG=" + filepath.Join(o.folder, "log", "audit.log"),
+	}
+}
