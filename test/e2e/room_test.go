@@ -89,13 +89,13 @@ func (r room) installation(ctx context.Context, name string) *api.Installation {
 	return inst
 }
 
-// becomes waits until Ready of an Extension says so.
-func (r room) becomes(ctx context.Context, name, wanted string) *api.Extension {
+// becomes waits until Ready of an Extension says one of these.
+func (r room) becomes(ctx context.Context, name string, wanted ...string) *api.Extension {
 	GinkgoHelper()
 	Eventually(func() string {
 		ext := r.extension(ctx, name)
 		return verdict(ext.Generation, ext.Status.Conditions)
-	}).Should(Equal(wanted), func() string { return asJSON(r.extension(ctx, name).Status) })
+	}).Should(BeElementOf(wanted), func() string { return asJSON(r.extension(ctx, name).Status) })
 	return r.extension(ctx, name)
 }
 

@@ -57,6 +57,12 @@ func TestE2E(t *testing.T) {
 var _ = Describe("the operator", func() {
 	installSpecs()
 	sampleSpecs()
+	apiSpecs()
+	rbacSpecs()
+	installationSpecs()
+	deletionSpecs()
+	librarySpecs()
+	sandboxSpecs()
 })
 
 var _ = BeforeSuite(func(ctx SpecContext) {

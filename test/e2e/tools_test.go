@@ -13,6 +13,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/resource"
 )
 
 // root of the source tree.
@@ -60,3 +61,5 @@ func write(name, text string) {
 	Expect(os.MkdirAll(filepath.Dir(path), 0o755)).To(Succeed())
 	Expect(os.WriteFile(path, []byte(text), 0o644)).To(Succeed())
 }
+
+func resourceOf(quantity string) resource.Quantity { return resource.MustParse(quantity) }

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"bufio"
+	"crypto/tls"
+	"io"
+	"net/http"
+	"os/exec"
+	"regexp"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	api "provisioning.dev/extension-operator/api/v1alpha1"
+)
+
+var forwarded = regexp.MustCompile(`127\.0\.0\.1:\d+`)
+
+// restAPI forwards a port of this machine to the Service of the REST API until the spec ends, and returns its address.
+func restAPI() string {
+	GinkgoHelper()
+	cmd := exec.Command(need("E2E_KUBECTL"), "-n", system, "port-forward", "service/extension-manager-api", ":8090", "--address=127.0.0.1")
+	out, err := cmd.StdoutPipe()
+	Expect(err).NotTo(HaveOccurred())
+	cmd.Stderr = GinkgoWriter
+	Expect(cmd.Start()).To(Succeed())
+	DeferCleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // says that it was killed
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	Expect(err).NotTo(HaveOccurred())
+	go func() { _, _ = io.Copy(GinkgoWriter, out) }()
+	return "https://" + forwarded.FindString(line)
+}
+
+// ask sends a request as somebody with a token.
+func ask(method, url, token, body string) (code int, answer string) {
+	GinkgoHelper()
+	request, err := http.NewRequest(method, url, strings.NewReader(body))
+	Expect(err).NotTo(HaveOccurred())
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	// Each replica has a certificate of its own making.
+	c := &http.Client{Timeout: time.Minute, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
+	response, err := c.Do(request)
+	Expect(err).NotTo(HaveOccurred())
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	Expect(err).NotTo(HaveOccurred())
+	return response.StatusCode, string(text)
+}
+
+func apiSpecs() {
+	It("reloads by annotation", Label("api"), func(ctx SpecContext) {
+		r := newRoom(ctx)
+		r.extends(ctx, api.TaskservType, "etcd", "")
+		before := r.becomes(ctx, "etcd", ready).Status.LoadedAt
+		r.kubectl("annotate", "extension", "etcd", "--overwrite", api.ReloadAnnotation+"=now-1")
+		r.kubectl("wait", "extension", "etcd", "--for=jsonpath={.status.lastHandledReloadAt}=now-1", "--timeout=2m")
+		after := r.becomes(ctx, "etcd", ready).Status.LoadedAt
+		Expect(after.Time).To(BeTemporally(">", before.Time))
+	})
+
+	It("reloads by HTTP, for who has a token and the right to", Label("api"), func(ctx SpecContext) {
+		r, elsewhere := newRoom(ctx), newRoom(ctx)
+		for _, place := range []room{r, elsewhere} {
+			place.extends(ctx, api.TaskservType, "etcd", "")
+			place.becomes(ctx, "etcd", ready)
+		}
+		before := r.extension(ctx, "etcd").Status
+		user, viewer := r.account(ctx, "user", "extension-api-user"), r.account(ctx, "viewer", "extension-viewer")
+		url := restAPI()
+		const loaded, reload, body = "/api/v1/extensions/loaded", "/api/v1/extensions/reload", `{"extension_type": "taskserv", "name": "etcd"}`
+
+		code, answer := ask(http.MethodGet, url+loaded, "", "")
+		Expect(code).To(Equal(http.StatusUnauthorized), answer)
+		code, answer = ask(http.MethodGet, url+loaded, user, "")
+		Expect(code).To(Equal(http.StatusOK), answer)
+		Expect(answer).To(ContainSubstring(`"name":"etcd"`))
+		Expect(answer).NotTo(ContainSubstring(`"name":"cicd"`), "of a namespace where the user has no right")
+		code, answer = ask(http.MethodPost, url+reload, viewer, body)
+		Expect(code).To(Equal(http.StatusForbidden), answer)
+		code, answer = ask(http.MethodPost, url+reload, user, body)
+		Expect(code).To(Equal(http.StatusOK), answer)
+		Expect(answer).To(ContainSubstring("Extension etcd reloaded"))
+		after := r.extension(ctx, "etcd").Status
+		Expect(after.LoadedAt.Time).To(BeTemporally(">", before.LoadedAt.Time))
+		Expect(elsewhere.extension(ctx, "etcd").Status.LastHandledReloadAt).To(BeEmpty(), "not the user's to reload")
+	})
+}

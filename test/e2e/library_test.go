@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	api "provisioning.dev/extension-operator/api/v1alpha1"
+)
+
+// good is a module with a hook that does nothing.
+const good = "export def install [ctx: record]: nothing -> record<message: string> { {message: done} }\n"
+
+// lasting takes as many seconds to be installed as its value says.
+const lasting = `export def configure [values: record<seconds: int>]: nothing -> record<files: record, objects: list> {
+    {files: {}, objects: [], seconds: $values.seconds}
+}
+export def install [ctx: record]: nothing -> record<message: string> {
+    sleep ($ctx.config.seconds * 1sec)
+    {message: $"slept ($ctx.config.seconds) s"}
+}
+`
+
+// attack is a hostile module, and how its Extension ends.
+type attack struct{ name, module, verdict, message string }
+
+// attacks are those of cmd/manager's tests that make sense in a pod: each goes for what is there beside its stage.
+var attacks = []attack{
+	{"passwd", "use /etc/passwd\n" + good, badLoad, "Module not found"},
+	{"token", "use /var/run/secrets/kubernetes.io/serviceaccount/token *\n" + good, badLoad, "Module not found"},
+	{"neighbour", "export use /e2e/library/taskservs/steady/mod.nu *\n" + good, badLoad, "Module not found"},
+	{"sourced", "source /var/run/secrets/kubernetes.io/serviceaccount/token\n" + good, badLoad, ""},
+	{"reader", "const X = (open --raw /etc/passwd)\n" + good, badLoad, ""},
+	{"external", "const X = (^/usr/local/bin/nu --version)\n" + good, badLoad, ""},
+	{"forever", good + strings.Repeat("const SLOW = (1..500000 | math sum)\n", 5000), "False LimitExceeded Stalled", "CPU time"},
+	{"deep", "export def a [] { " + strings.Repeat("(", 20000) + strings.Repeat(")", 20000) + " }\n", "False LoadFailed Reconciling", "segmentation fault"},
+}
+
+const badLoad = "False LoadFailed Stalled"
+
+// slowModule takes some 6 s of CPU time to be loaded.
+var slowModule = good + strings.Repeat("const SLOW = (1..500000 | math sum)\n", 70)
+
+// library is what the ConfigMap has, by extension.
+var library = map[string]string{"steady": good, "changing": good, "slow": slowModule, "slower": slowModule + "# another\n", "lasting": lasting}
+
+const libraryName = "e2e-library"
+
+// libraryData are the keys of the ConfigMap: a manifest and a module for each extension.
+func libraryData() map[string]string {
+	data := map[string]string{}
+	for name, module := range library {
+		data[name+".toml"] = fmt.Sprintf("manifest = 1\nname = %q\ntype = \"taskserv\"\nversion = \"1.0.0\"\ndescription = \"of the suite\"\n", name)
+		data[name+".nu"] = module
+	}
+	return data
+}
+
+// withLibrary mounts the library into the operator's pods and waits until they run with it. It does so once.
+func withLibrary(ctx context.Context) {
+	GinkgoHelper()
+	for _, a := range attacks {
+		library[a.name] = a.module
+	}
+	cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: system, Name: libraryName}, Data: libraryData()}
+	if admin.Get(ctx, client.ObjectKeyFromObject(cm), &corev1.ConfigMap{}) == nil {
+		return
+	}
+	Expect(admin.Create(ctx, cm)).To(Succeed())
+	items := []corev1.KeyToPath{}
+	for _, name := range slices.Sorted(maps.Keys(library)) {
+		items = append(items,
+			corev1.KeyToPath{Key: name + ".toml", Path: "taskservs/" + name + "/manifest.toml"},
+			corev1.KeyToPath{Key: name + ".nu", Path: "taskservs/" + name + "/mod.nu"})
+	}
+	type change struct {
+		Op    string `json:"op"`
+		Path  string `json:"path"`
+		Value any    `json:"value"`
+	}
+	const pod = "/spec/template/spec"
+	patch := []change{
+		{"add", pod + "/volumes/-", corev1.Volume{Name: "library", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
+			LocalObjectReference: corev1.LocalObjectReference{Name: libraryName}, Items: items,
+		}}}},
+		{"add", pod + "/containers/0/volumeMounts/-", corev1.VolumeMount{Name: "library", MountPath: "/e2e/library", ReadOnly: true}},
+	}
+	for _, arg := range []string{"--library=/usr/share/extension-operator/extensions", "--library=/e2e/library", "--load-cpu=20s"} {
+		patch = append(patch, change{"add", pod + "/containers/0/args/-", arg})
+	}
+	text, err := json.Marshal(patch)
+	Expect(err).NotTo(HaveOccurred())
+	for _, deployment := range []string{manager, installer} {
+		kubectl("-n", system, "patch", "deployment", deployment, "--type=json", "--patch="+string(text))
+	}
+	rolledOut()
+}
+
+// publish changes a module in the ConfigMap. The kubelet looks at a pod at once when its annotations change, and otherwise
+// within a minute or two.
+func publish(ctx context.Context, name, module string) {
+	GinkgoHelper()
+	cm := &corev1.ConfigMap{}
+	Expect(admin.Get(ctx, client.ObjectKey{Namespace: system, Name: libraryName}, cm)).To(Succeed())
+	cm.Data[name+".nu"] = module
+	Expect(admin.Update(ctx, cm)).To(Succeed())
+	for _, deployment := range []string{manager, installer} {
+		for _, pod := range podsOf(ctx, deployment) {
+			kubectl("-n", system, "annotate", "pod", pod.Name, "--overwrite", "e2e/look="+strconv.FormatInt(time.Now().UnixNano(), 10))
+		}
+	}
+}
+
+func librarySpecs() {
+	It("loads again what changes in a library on a ConfigMap, and nothing else", Label("library"), func(ctx SpecContext) {
+		withLibrary(ctx)
+		r := newRoom(ctx)
+		for _, name := range []string{"steady", "changing"} {
+			r.extends(ctx, api.TaskservType, name, "")
+			r.becomes(ctx, name, ready)
+		}
+		steady, before := r.extension(ctx, "steady"), r.extension(ctx, "changing").Status
+		from := time.Now()
+		publish(ctx, "changing", good+"export def verify [ctx: record]: nothing -> record<message: string> { {message: ok} }\n")
+		Eventually(func() []string { return r.extension(ctx, "changing").Status.Hooks }).Should(Equal([]string{"install", "verify"}))
+		figure("ConfigMap of a library changed → loaded again", time.Since(from).Round(100*time.Millisecond))
+		after := r.becomes(ctx, "changing", ready).Status
+		Expect(after.Digest).NotTo(Equal(before.Digest))
+		Expect(after.History).To(HaveLen(2))
+		Expect(r.extension(ctx, "steady").ResourceVersion).To(Equal(steady.ResourceVersion))
+
+		publish(ctx, "changing", "export def install [\n")
+		broken := r.becomes(ctx, "changing", badLoad)
+		Expect(broken.Status.Digest).To(Equal(after.Digest), "the last good one stays")
+		publish(ctx, "changing", good)
+		r.becomes(ctx, "changing", ready)
+	})
+}
+
+func sandboxSpecs() {
+	It("stops attacks inside the pod, says so, and harms no neighbour", Label("sandbox"), func(ctx SpecContext) {
+		withLibrary(ctx)
+		r := newRoom(ctx)
+		for _, a := range attacks {
+			r.extends(ctx, api.TaskservType, a.name, "")
+		}
+		for _, a := range attacks {
+			ext := r.becomes(ctx, a.name, a.verdict)
+			Expect(message(ext.Status.Conditions)).To(ContainSubstring(a.message), a.name)
+			status := asJSON(ext.Status)
+			Expect(status).NotTo(ContainSubstring("nonroot:x:"), "a line of the password file")
+			Expect(status).NotTo(ContainSubstring("eyJ"), "the beginning of a token")
+		}
+		r.extends(ctx, api.TaskservType, "steady", "")
+		Expect(*r.becomes(ctx, "steady", ready).Status.Sandbox).To(Equal(api.SandboxStatus{Level: "Enforced"}))
+		for _, deployment := range []string{manager, installer} {
+			for _, pod := range podsOf(ctx, deployment) {
+				Expect(pod.Status.ContainerStatuses[0].RestartCount).To(BeZero(), pod.Name)
+			}
+		}
+	})
+}
