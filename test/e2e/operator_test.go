@@ -42,7 +42,7 @@ func installByManifest(ctx context.Context) {
 // applySamples applies what config/samples has, as the README says, once the CRDs are served.
 func applySamples() {
 	GinkgoHelper()
-	kubectl("wait", "--for=condition=Established", "--timeout=2m", "crd", "extensions.extensions.provisioning.dev", "installations.extensions.provisioning.dev")
+	kubectl("wait", "--for=condition=Established", "--timeout=2m", "crd", crds[0], crds[1])
 	kubectl("apply", "-n", samples, "-k", "config/samples")
 }
 

@@ -14,6 +14,7 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/onsi/gomega/format"
 	corev1 "k8s.io/api/core/v1"
+	apiextensions "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
@@ -61,8 +62,16 @@ var _ = Describe("the operator", func() {
 	rbacSpecs()
 	installationSpecs()
 	deletionSpecs()
+	docsSpecs()
+	idleSpecs()
 	librarySpecs()
 	sandboxSpecs()
+	leaderSpecs()
+	evictionSpecs()
+	nodeSpecs()
+	uninstallSpecs()
+	upgradeSpecs()
+	privilegeSpecs()
 })
 
 var _ = BeforeSuite(func(ctx SpecContext) {
@@ -89,6 +98,7 @@ var _ = AfterSuite(func() {
 func scheme() *runtime.Scheme {
 	s := runtime.NewScheme()
 	Expect(clientgoscheme.AddToScheme(s)).To(Succeed())
+	Expect(apiextensions.AddToScheme(s)).To(Succeed())
 	Expect(api.AddToScheme(s)).To(Succeed())
 	return s
 }

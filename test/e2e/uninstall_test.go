@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apiextensions "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	api "provisioning.dev/extension-operator/api/v1alpha1"
+)
+
+// crds are the names of our kinds.
+var crds = []string{"extensions.extensions.provisioning.dev", "installations.extensions.provisioning.dev"}
+
+func metaNamed(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Name: name} }
+
+// ensureInstalled installs the operator again where a spec before has taken it away.
+func ensureInstalled(ctx context.Context) {
+	GinkgoHelper()
+	if apierrors.IsNotFound(admin.Get(ctx, client.ObjectKey{Name: system}, &corev1.Namespace{})) {
+		kubectl("apply", "--server-side", "-f", need("E2E_MANIFEST"))
+		kubectl("wait", "--for=condition=Established", "--timeout=2m", "crd", crds[0], crds[1])
+	}
+	rolledOut()
+}
+
+// kubeconfig is one whose namespace is the room's.
+func (r room) kubeconfig() string {
+	GinkgoHelper()
+	text, err := os.ReadFile(need("KUBECONFIG"))
+	Expect(err).NotTo(HaveOccurred())
+	path := filepath.Join(GinkgoT().TempDir(), "kubeconfig")
+	Expect(os.WriteFile(path, text, 0o600)).To(Succeed())
+	kubectl("--kubeconfig="+path, "config", "set-context", "--current", "--namespace="+r.name)
+	return path
+}
+
+func uninstallSpecs() {
+	It("leaves nothing where Installations are deleted before the operator", Label("uninstall"), func(ctx SpecContext) {
+		ensureInstalled(ctx)
+		r := newRoom(ctx)
+		r.hello(ctx)
+		kubectl("delete", "installations", "--all", "--all-namespaces", "--timeout=2m")
+		gone(ctx, &appsv1.Deployment{ObjectMeta: r.named("hello")})
+		kubectl("delete", "-f", need("E2E_MANIFEST"), "--timeout=2m")
+		gone(ctx, &corev1.Namespace{ObjectMeta: metaNamed(system)})
+		for _, name := range crds {
+			gone(ctx, &apiextensions.CustomResourceDefinition{ObjectMeta: metaNamed(name)})
+		}
+		Expect(kubectl("get", "clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings",
+			"-l", "app.kubernetes.io/name=extension-operator", "-o", "name")).To(Equal("No resources found\n"))
+	})
+
+	It("lets go by the documented lines of what the wrong order left", Label("uninstall"), func(ctx SpecContext) {
+		ensureInstalled(ctx)
+		r := newRoom(ctx)
+		inst := r.hello(ctx)
+		lines := blocks("stuck")
+		Expect(lines).NotTo(BeEmpty())
+		kubectl("-n", system, "delete", "deployments", "--all", "--cascade=foreground", "--timeout=2m")
+		kubectl("delete", "-f", need("E2E_MANIFEST"), "--ignore-not-found", "--wait=false")
+		gone(ctx, &corev1.Namespace{ObjectMeta: metaNamed(system)})
+		crd := &apiextensions.CustomResourceDefinition{ObjectMeta: metaNamed("installations.extensions.provisioning.dev")}
+		Eventually(func(g Gomega) {
+			g.Expect(admin.Get(ctx, client.ObjectKeyFromObject(inst), inst)).To(Succeed())
+			g.Expect(inst.DeletionTimestamp).NotTo(BeNil())
+		}).Should(Succeed(), "it waits for an operator that is gone")
+		Consistently(func() error { return admin.Get(ctx, client.ObjectKeyFromObject(inst), &api.Installation{}) }).Should(Succeed())
+		for _, b := range lines {
+			b.text = strings.ReplaceAll(b.text, "NAME", "hello")
+			b.run("KUBECONFIG=" + r.kubeconfig())
+		}
+		gone(ctx, crd)
+		Expect(r.kubectl("logs", "deployment/hello")).To(ContainSubstring(greeting), "what was installed stays")
+		Expect(r.kubectl("get", "jobs,configmaps", "-o", "jsonpath={.items[*].metadata.finalizers}")).NotTo(ContainSubstring("provisioning.dev"))
+		kubectl("delete", "namespace", r.name, "--timeout=2m")
+	})
+}
