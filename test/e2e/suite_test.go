@@ -55,15 +55,15 @@ func TestE2E(t *testing.T) {
 }
 
 // The order matters: all that shares the first installation comes before what takes it away.
-var _ = Describe("the operator", func() {
+var _ = Describe("the operator", Ordered, ContinueOnFailure, func() {
 	installSpecs()
 	sampleSpecs()
 	apiSpecs()
 	rbacSpecs()
+	idleSpecs()
 	installationSpecs()
 	deletionSpecs()
 	docsSpecs()
-	idleSpecs()
 	librarySpecs()
 	sandboxSpecs()
 	leaderSpecs()
