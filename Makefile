@@ -93,7 +93,7 @@ lint: ## Run golangci-lint
 ##@ Check
 
 .PHONY: verify
-verify: verify-generated verify-reference verify-format verify-manifests verify-chart verify-architecture lint ## Check generated files, format, manifests, chart, architecture and lint
+verify: verify-generated verify-reference verify-format verify-manifests verify-chart verify-architecture verify-e2e lint ## Check generated files, format, manifests, chart, architecture and lint
 
 .PHONY: verify-generated
 verify-generated: # regenerates into a scratch folder and compares
@@ -133,6 +133,10 @@ verify-chart: # what helm says of the chart, and that its README is of its value
 .PHONY: verify-architecture
 verify-architecture:
 	go test -count=1 ./internal/architecture
+
+.PHONY: verify-e2e
+verify-e2e: # that the suite, which make test does not see, compiles
+	go vet -tags=e2e ./test/e2e
 
 .PHONY: test
 test: ## Run every test with the race detector, against a real Nushell and API server

@@ -69,9 +69,10 @@ var _ = Describe("the operator", Ordered, ContinueOnFailure, func() {
 	leaderSpecs()
 	evictionSpecs()
 	nodeSpecs()
+	scaleSpecs()
+	privilegeSpecs() // what an uninstall takes away first is refused after it
 	uninstallSpecs()
 	upgradeSpecs()
-	privilegeSpecs()
 })
 
 var _ = BeforeSuite(func(ctx SpecContext) {
