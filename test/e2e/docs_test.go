@@ -43,13 +43,22 @@ func blocks(mark string) []block {
 	return found
 }
 
+// pathOf has the folders of these programs first.
+func pathOf(programs ...string) string {
+	folders := []string{}
+	for _, program := range programs {
+		folders = append(folders, filepath.Dir(program))
+	}
+	return strings.Join(append(folders, os.Getenv("PATH")), ":")
+}
+
 // run has a shell do what a block says, as a reader would, in the root of the source tree.
 func (b block) run(environ ...string) {
 	GinkgoHelper()
 	By(b.document + ":\n" + b.text)
 	cmd := exec.Command("sh", "-euc", b.text)
 	cmd.Dir = root
-	cmd.Env = append(append(os.Environ(), "PATH="+filepath.Dir(need("E2E_KUBECTL"))+":"+os.Getenv("PATH")), environ...)
+	cmd.Env = append(append(os.Environ(), "PATH="+pathOf(need("E2E_KUBECTL"))), environ...)
 	out, err := cmd.CombinedOutput()
 	GinkgoWriter.Println(string(out))
 	Expect(err).NotTo(HaveOccurred(), "%s:\n%s\n%s", b.document, b.text, out)

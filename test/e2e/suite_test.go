@@ -73,6 +73,7 @@ var _ = Describe("the operator", Ordered, ContinueOnFailure, func() {
 	privilegeSpecs() // what an uninstall takes away first is refused after it
 	uninstallSpecs()
 	upgradeSpecs()
+	chartSpecs()
 })
 
 var _ = BeforeSuite(func(ctx SpecContext) {

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"os/exec"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	api "provisioning.dev/extension-operator/api/v1alpha1"
+)
+
+// chartName is that of the release.
+const chartName = "extension-operator"
+
+// helm runs the pinned helm, from the root of the source tree.
+func helm(args ...string) {
+	GinkgoHelper()
+	cmd := exec.Command("go", append([]string{"tool", "-modfile=hack/tools/helm.mod", "helm", "--namespace=" + system}, args...)...)
+	cmd.Dir = root
+	out, err := cmd.CombinedOutput()
+	GinkgoWriter.Println(string(out))
+	Expect(err).NotTo(HaveOccurred(), "helm %s: %s", strings.Join(args, " "), out)
+}
+
+func chartSpecs() {
+	It("is installed by the chart, and lets go of its Installations when that is uninstalled", Label("chart"), func(ctx SpecContext) {
+		removeAll()
+		gone(ctx, &corev1.Namespace{ObjectMeta: metaNamed(system)})
+		helm("version", "--short") // the first time it is built, which does not count
+		repository, tag, _ := strings.Cut(need("E2E_IMAGE"), ":")
+		from := time.Now()
+		helm("install", chartName, "charts/extension-operator", "--create-namespace", "--set=image.repository="+repository, "--set=image.tag="+tag)
+		kubectl("label", "namespace", system, "pod-security.kubernetes.io/enforce=restricted")
+		applySamples()
+		firstReady(ctx, "helm install → first Extension Ready", from)
+		rolledOut()
+		for _, name := range []string{"cicd", "kubernetes"} {
+			Expect(*room{samples}.becomes(ctx, name, ready).Status.Sandbox).To(Equal(api.SandboxStatus{Level: "Enforced"}))
+		}
+		r := newRoom(ctx)
+		inst := r.hello(ctx)
+
+		helm("uninstall", chartName, "--timeout=4m")
+		Expect(apierrors.IsNotFound(admin.Get(ctx, client.ObjectKey{Namespace: system, Name: manager}, &appsv1.Deployment{}))).To(BeTrue())
+		Expect(r.installation(ctx, "hello").Finalizers).To(BeEmpty(), "the Job has let go of it, and the CRDs stay")
+		Expect(admin.Get(ctx, client.ObjectKey{Namespace: r.name, Name: "hello"}, &appsv1.Deployment{})).To(Succeed(), "what was installed stays")
+		Expect(admin.Delete(ctx, inst)).To(Succeed())
+		gone(ctx, inst)
+		kubectl("delete", "namespace", system, r.name, "--timeout=2m")
+		kubectl("delete", "-k", "config/crd", "--timeout=2m")
+	})
+}
