@@ -33,42 +33,44 @@ func (r releases) environ() []string {
 	}
 }
 
-// images builds and loads both releases, or takes the images that are given.
+// images builds and loads both releases, or takes the images that are given, and writes the manifests of both.
 func (r *run) images() (releases, error) {
 	images := releases{
 		now:    release{image: os.Getenv("E2E_IMAGE"), manifest: filepath.Join(r.out, "install.yaml")},
 		before: release{image: os.Getenv("E2E_OLD_IMAGE"), manifest: filepath.Join(r.out, "install-before.yaml")},
 	}
+	if (images.now.image == "") != (images.before.image == "") {
+		return images, errors.New("set both E2E_IMAGE and E2E_OLD_IMAGE, or neither")
+	}
 	before, err := r.before()
 	if err != nil {
 		return images, err
 	}
-	if (images.now.image == "") != (images.before.image == "") {
-		return images, errors.New("set both E2E_IMAGE and E2E_OLD_IMAGE, or neither")
-	}
 	if images.now.image == "" {
 		images.now.image, images.before.image = newImage, oldImage
-		archives := []string{filepath.Join(r.out, "image.tar"), filepath.Join(r.out, "image-before.tar")}
-		if err := r.command(r.root, "go", "run", "./hack/image", "-image="+newImage, "-version=e2e", "-output="+archives[0]); err != nil {
-			return images, err
-		}
-		revision, err := r.git("rev-parse", "HEAD~1")
-		if err != nil {
-			return images, err
-		}
-		if err := r.command(before, "go", "run", "./hack/image", "-image="+oldImage, "-version=e2e-before", "-output="+archives[1],
-			"-revision="+revision, "-epoch=0"); err != nil {
-			return images, err
-		}
-		say("loading the images into the cluster")
-		if err := r.target.load(archives...); err != nil {
+		if err := r.buildAndLoad(before); err != nil {
 			return images, err
 		}
 	}
-	if err := r.writeManifest(r.root, images.now); err != nil {
-		return images, err
+	return images, errors.Join(r.writeManifest(r.root, images.now), r.writeManifest(before, images.before), os.RemoveAll(before))
+}
+
+// buildAndLoad builds the images of the source tree and of the one before.
+func (r *run) buildAndLoad(before string) error {
+	revision, err := r.git("rev-parse", "HEAD~1")
+	if err != nil {
+		return err
 	}
-	return images, errors.Join(r.writeManifest(before, images.before), os.RemoveAll(before))
+	archives := []string{filepath.Join(r.out, "image.tar"), filepath.Join(r.out, "image-before.tar")}
+	if err := r.command(r.root, "go", "run", "./hack/image", "-image="+newImage, "-version=e2e", "-output="+archives[0]); err != nil {
+		return err
+	}
+	if err := r.command(before, "go", "run", "./hack/image", "-image="+oldImage, "-version=e2e-before", "-output="+archives[1],
+		"-revision="+revision, "-epoch=0"); err != nil {
+		return err
+	}
+	say("loading the images into the cluster")
+	return r.target.load(archives...)
 }
 
 // before makes a tree of the commit before this one, with the library and the loading program of now, so that an upgrade has

@@ -37,9 +37,11 @@ func chartSpecs() {
 		removeAll()
 		gone(ctx, &corev1.Namespace{ObjectMeta: metaNamed(system)})
 		helm("version", "--short") // the first time it is built, which does not count
-		repository, tag, _ := strings.Cut(need("E2E_IMAGE"), ":")
+		image := need("E2E_IMAGE")
+		colon := strings.LastIndex(image, ":")
 		from := time.Now()
-		helm("install", chartName, "charts/extension-operator", "--create-namespace", "--set=image.repository="+repository, "--set=image.tag="+tag)
+		helm("install", chartName, "charts/extension-operator", "--create-namespace",
+			"--set=image.repository="+image[:colon], "--set=image.tag="+image[colon+1:])
 		kubectl("label", "namespace", system, "pod-security.kubernetes.io/enforce=restricted")
 		applySamples()
 		firstReady(ctx, "helm install → first Extension Ready", from)

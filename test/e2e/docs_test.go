@@ -17,13 +17,16 @@ import (
 
 // runnable is a block of a document that its author marked to be run, as `<!-- run -->` on the line before, or with a word, as
 // in `<!-- run: stuck -->`, for a spec that makes what it needs.
-var runnable = regexp.MustCompile("(?ms)^[ ]*<!-- run(?:: ([a-z-]+))? -->\n[ ]*```(?:sh|bash)\n(.*?)^[ ]*```$")
+var runnable = regexp.MustCompile("(?ms)^ *<!-- run(?:: ([a-z-]+))? -->\n *```(?:sh|bash)\n(.*?)\n *```$")
+
+// mark is the beginning of one.
+var mark = regexp.MustCompile("(?m)^ *<!-- run")
 
 // block is a marked one.
-type block struct{ document, mark, text string }
+type block struct{ document, text string }
 
-// blocks are the marked ones with this mark, in the order of README.md and then docs by name.
-func blocks(mark string) []block {
+// blocks are the marked ones with this word, in the order of README.md and then docs by name.
+func blocks(name string) []block {
 	GinkgoHelper()
 	files, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
 	Expect(err).NotTo(HaveOccurred())
@@ -31,12 +34,12 @@ func blocks(mark string) []block {
 	for _, file := range append([]string{filepath.Join(root, "README.md")}, files...) {
 		text, err := os.ReadFile(file)
 		Expect(err).NotTo(HaveOccurred())
-		marks := strings.Count(string(text), "<!-- run")
+		marks := len(mark.FindAllString(string(text), -1))
 		matches := runnable.FindAllStringSubmatch(string(text), -1)
 		Expect(matches).To(HaveLen(marks), "%s: a mark has no sh block below it", file)
 		for _, m := range matches {
-			if m[1] == mark {
-				found = append(found, block{document: filepath.Base(file), mark: m[1], text: m[2]})
+			if m[1] == name {
+				found = append(found, block{document: filepath.Base(file), text: m[2]})
 			}
 		}
 	}

@@ -23,7 +23,7 @@ type usage struct {
 }
 
 // usageOf asks the kubelets for that of the operator's pods.
-func usageOf(ctx context.Context) map[string]usage {
+func usageOf() map[string]usage {
 	GinkgoHelper()
 	found := map[string]usage{}
 	for node := range strings.FieldsSeq(kubectl("get", "nodes", "-o", "name")) {
@@ -51,13 +51,13 @@ func usageOf(ctx context.Context) map[string]usage {
 // idle writes down what the pods take where nothing happens.
 func idle(ctx context.Context, when string) {
 	GinkgoHelper()
-	before := usageOf(ctx)
+	before := usageOf()
 	for _, deployment := range []string{manager, installer} {
 		leading := leader(ctx, deployment).Name
-		Eventually(func() time.Duration { return usageOf(ctx)[leading].at.Sub(before[leading].at) }).
+		Eventually(func() time.Duration { return usageOf()[leading].at.Sub(before[leading].at) }).
 			WithPolling(2 * time.Second).Should(BeNumerically(">=", 20*time.Second))
 	}
-	after := usageOf(ctx)
+	after := usageOf()
 	for _, deployment := range []string{manager, installer} {
 		leading := leader(ctx, deployment).Name
 		for _, pod := range podsOf(ctx, deployment) {

@@ -53,11 +53,11 @@ var attacks = []attack{
 
 const badLoad = "False LoadFailed Stalled"
 
-// slowModule takes some 6 s of CPU time to be loaded.
-var slowModule = good + strings.Repeat("const SLOW = (1..500000 | math sum)\n", 70)
+// slowModule takes some 5 s of CPU time to be loaded.
+var slowModule = good + strings.Repeat("const SLOW = (1..500000 | math sum)\n", 60)
 
 // library is what the ConfigMap has, by extension.
-var library = map[string]string{"steady": good, "changing": good, "slow": slowModule, "slower": slowModule + "# another\n", "lasting": lasting}
+var library = map[string]string{"steady": good, "changing": good, "slow": slowModule, "lasting": lasting}
 
 const libraryName = "e2e-library"
 
@@ -100,7 +100,7 @@ func withLibrary(ctx context.Context) {
 		}}}},
 		{"add", pod + "/containers/0/volumeMounts/-", corev1.VolumeMount{Name: "library", MountPath: "/e2e/library", ReadOnly: true}},
 	}
-	for _, arg := range []string{"--library=/usr/share/extension-operator/extensions", "--library=/e2e/library", "--load-cpu=20s"} {
+	for _, arg := range []string{"--library=/usr/share/extension-operator/extensions", "--library=/e2e/library", "--load-cpu=12s", "--load-timeout=2m"} {
 		patch = append(patch, change{"add", pod + "/containers/0/args/-", arg})
 	}
 	text, err := json.Marshal(patch)
