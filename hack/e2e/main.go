@@ -87,14 +87,20 @@ func (r *run) suite() error {
 		say("this cluster is not ours: the specs that stop parts of a node or read the API server's audit log (label own) are left out")
 		filter = "(" + filter + ") && !own"
 	}
+	program := filepath.Join(r.out, "e2e.test")
+	if err := r.command(r.root, "go", "test", "-c", "-tags=e2e", "-o", program, "./test/e2e"); err != nil {
+		return err
+	}
 	say("running the suite, labels %q", filter)
-	cmd := exec.Command("go", "test", "-tags=e2e", "-count=1", "-v", "-timeout="+suiteLimit, "./test/e2e",
-		"-ginkgo.v", "-ginkgo.no-color", "-ginkgo.label-filter="+filter)
-	cmd.Dir = r.root
+	cmd := exec.CommandContext(r.ctx, program, "-test.timeout="+suiteLimit, "-ginkgo.v", "-ginkgo.no-color", "-ginkgo.label-filter="+filter)
+	cmd.Dir = filepath.Join(r.root, "test", "e2e")
 	cmd.Env = append(os.Environ(), append(images.environ(), r.target.environ()...)...)
 	cmd.Env = append(cmd.Env, "E2E_OUT="+r.out, "CGO_ENABLED=0")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	// An interrupt reaches the whole process group; the suite then ends by itself and cleans up.
+	// An interrupt reaches it once, by us, so that it cleans up what its spec has made.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = time.Minute
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("the suite failed: %w", err)
 	}
