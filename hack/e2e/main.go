@@ -92,7 +92,7 @@ func (r *run) suite() error {
 		return err
 	}
 	say("running the suite, labels %q", filter)
-	cmd := exec.CommandContext(r.ctx, program, "-test.timeout="+suiteLimit, "-ginkgo.v", "-ginkgo.no-color", "-ginkgo.label-filter="+filter)
+	cmd := exec.CommandContext(r.ctx, program, "-test.timeout="+suiteLimit, "-ginkgo.v", "-ginkgo.no-color", "-ginkgo.fail-on-empty", "-ginkgo.label-filter="+filter)
 	cmd.Dir = filepath.Join(r.root, "test", "e2e")
 	cmd.Env = append(os.Environ(), append(images.environ(), r.target.environ()...)...)
 	cmd.Env = append(cmd.Env, "E2E_OUT="+r.out, "CGO_ENABLED=0")

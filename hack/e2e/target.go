@@ -86,6 +86,9 @@ func (o *own) begin() error {
 		return err
 	}
 	if !o.run.keep {
+		if err := o.spareOthers(); err != nil {
+			return err
+		}
 		if err := o.run.command(o.run.root, o.program, "down"); err != nil {
 			return err
 		}
@@ -96,6 +99,9 @@ func (o *own) begin() error {
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("start the cluster: %w", err)
 	}
+	if err := os.WriteFile(o.marker(), nil, 0o600); err != nil {
+		return err
+	}
 	line := strings.TrimSpace(out.String())
 	o.kubeconfig = strings.Trim(strings.TrimPrefix(line, "export KUBECONFIG="), "'")
 	provider, err := asset.NewProvider(os.Stderr)
@@ -105,6 +111,19 @@ func (o *own) begin() error {
 	node, err := provider.ProvideNode(o.run.ctx)
 	o.controlPlane = node.ControlPlane
 	return err
+}
+
+// marker is in the folder of a cluster that a run of the suite has started.
+func (o *own) marker() string { return filepath.Join(o.folder, "of-the-suite") }
+
+// spareOthers refuses to take away a cluster that somebody has started for something else.
+func (o *own) spareOthers() error {
+	_, made := os.Stat(filepath.Join(o.folder, "cluster.json"))
+	_, ours := os.Stat(o.marker())
+	if made == nil && ours != nil {
+		return errors.New("a cluster is up on this machine that the suite has not started: KEEP=1 uses it, make cluster-down removes it")
+	}
+	return nil
 }
 
 // end keeps the cluster's logs and removes the cluster, and fails if anything of it is left.
