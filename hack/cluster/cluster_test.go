@@ -137,7 +137,7 @@ func TestTheImageHasTheProgramAlone(t *testing.T) {
 
 func TestFoldersThatCannotBeTheClusters(t *testing.T) {
 	g := NewWithT(t)
-	g.Expect(checkFolder("/root/.cache/extension-operator/cluster")).To(Succeed())
+	g.Expect(checkFolder("/var/cache/extension-operator/cluster")).To(Succeed())
 	g.Expect(checkFolder("/var/lib/cache/cluster")).To(MatchError(ContainSubstring("cannot be below /var/lib")))
 	g.Expect(checkFolder("/" + strings.Repeat("long/", 20) + "cluster")).To(MatchError(And(
 		ContainSubstring("too long for a socket, by 23 characters"), ContainSubstring(tree.CacheVariable))))
