@@ -88,7 +88,7 @@ fmt: ## Format the Go code
 
 .PHONY: lint
 lint: ## Run golangci-lint
-	$(GOLANGCI_LINT) run
+	$(GOLANGCI_LINT) run --allow-serial-runners
 
 ##@ Check
 

@@ -95,7 +95,7 @@ func (r *run) suite() error {
 	cmd := exec.CommandContext(r.ctx, program, "-test.timeout="+suiteLimit, "-ginkgo.v", "-ginkgo.no-color", "-ginkgo.fail-on-empty", "-ginkgo.label-filter="+filter)
 	cmd.Dir = filepath.Join(r.root, "test", "e2e")
 	cmd.Env = append(os.Environ(), append(images.environ(), r.target.environ()...)...)
-	cmd.Env = append(cmd.Env, "E2E_OUT="+r.out, "CGO_ENABLED=0")
+	cmd.Env = append(cmd.Env, "E2E_OUT="+r.out)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	// An interrupt reaches it once, by us, so that it cleans up what its spec has made.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
