@@ -56,13 +56,13 @@ type world struct {
 	cluster *env.Cluster
 	admin   client.Client
 	manager string
-	library string
+	shelf   string
 	// args are those of the shipped Deployments, by their names.
 	args map[string][]string
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{WithT: NewWithT(t), t: t, library: t.TempDir(), args: map[string][]string{}}
+	w := &world{WithT: NewWithT(t), t: t, shelf: t.TempDir(), args: map[string][]string{}}
 	var err error
 	w.cluster, err = env.StartAudited()
 	w.Expect(err).NotTo(HaveOccurred())
@@ -173,7 +173,7 @@ func (w *world) run(deployment string) *process {
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	w.Expect(err).NotTo(HaveOccurred())
 	args := append(append([]string{}, w.args[deployment]...),
-		"--kubeconfig="+w.kubeconfig(deployment), "--leader-election-namespace="+shippedNamespace, "--library=own="+w.library, "--library="+filepath.Join(root, "extensions"),
+		"--kubeconfig="+w.kubeconfig(deployment), "--leader-election-namespace="+shippedNamespace, "--library=own="+w.shelf, "--library="+filepath.Join(root, "extensions"),
 		"--library-interval=1s", "--nushell-path="+nu, "--provisioning-path="+filepath.Join(root, "nushell"), "--sandbox-path="+helper, "--data-dir="+w.t.TempDir(),
 		"--metrics-bind-address="+p.metrics, "--health-probe-bind-address=0", "--api-bind-address="+p.api)
 	p.cmd, err = env.Command(w.manager, args...)
@@ -234,7 +234,7 @@ func (w *world) publish(name, version, module string) {
 	manifest := fmt.Sprintf("manifest = 1\nname = %q\ntype = \"taskserv\"\nversion = %q\ndescription = \"for a test\"\n", name, version)
 	w.Expect(os.WriteFile(filepath.Join(aside, "manifest.toml"), []byte(manifest), 0o644)).To(Succeed())
 	w.Expect(os.WriteFile(filepath.Join(aside, "mod.nu"), []byte(module), 0o644)).To(Succeed())
-	folder := filepath.Join(w.library, "taskservs", name)
+	folder := filepath.Join(w.shelf, "taskservs", name)
 	w.Expect(os.MkdirAll(folder, 0o755)).To(Succeed())
 	w.Expect(os.RemoveAll(filepath.Join(folder, version))).To(Succeed())
 	w.Expect(os.Rename(aside, filepath.Join(folder, version))).To(Succeed())

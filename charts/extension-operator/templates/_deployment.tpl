@@ -124,7 +124,7 @@ spec:
         {{- if eq .component "installer" }}
         - --load-workers=0
         {{- end }}
-        {{- include "extension-operator.libraryArgs" $root | nindent 8 }}
+        {{- include "extension-operator.argsOfLibraries" $root | nindent 8 }}
         {{- if $v.config }}
         - --config=/etc/extension-operator/config/config.toml
         {{- end }}
@@ -235,7 +235,7 @@ spec:
 {{- end }}
 
 {{/* The libraries in their order: the first that has a name owns it. Without a choice nothing is said, and the config file may. */}}
-{{- define "extension-operator.libraryArgs" -}}
+{{- define "extension-operator.argsOfLibraries" -}}
 {{- if or .Values.libraries (ne .Values.builtinLibrary "first") }}
 {{- if eq .Values.builtinLibrary "first" }}
 - --library=/usr/share/extension-operator/extensions
