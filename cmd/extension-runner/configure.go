@@ -5,8 +5,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -76,7 +74,7 @@ func (r *runner) checkValues() error {
 		if err != nil {
 			return err
 		}
-		if digestOf(text) == r.order.ValuesDigest {
+		if extension.DigestOf(text) == r.order.ValuesDigest {
 			return nil
 		}
 	}
@@ -93,7 +91,7 @@ func (r *runner) unconfigured(values []byte) (step.Report, error) {
 
 // keep writes the configuration for the steps that follow, whole or not at all.
 func (r *runner) keep(config []byte, report step.Report) (step.Report, error) {
-	report.ConfigDigest = digestOf(config)
+	report.ConfigDigest = extension.DigestOf(config)
 	if r.order.ConfigDigest != "" && report.ConfigDigest != r.order.ConfigDigest {
 		return step.Report{}, wrongConfig(report.ConfigDigest, r.order.ConfigDigest)
 	}
@@ -119,7 +117,7 @@ func changesOf(config json.RawMessage) (map[string]extension.Digest, error) {
 		if text == nil {
 			return nil, failed(step.HookFailed, form)
 		}
-		changes["files/"+name] = digestOf([]byte(*text))
+		changes["files/"+name] = extension.DigestOf([]byte(*text))
 	}
 	for i, object := range made.Objects {
 		var head struct {
@@ -133,7 +131,7 @@ func changesOf(config json.RawMessage) (map[string]extension.Digest, error) {
 		if _, twice := changes[key]; twice {
 			key = fmt.Sprintf("%s (object %d)", key, i+1)
 		}
-		changes[key] = digestOf(object)
+		changes[key] = extension.DigestOf(object)
 	}
 	return changes, nil
 }
@@ -160,9 +158,4 @@ func notDeterministic(first map[string]extension.Digest, again json.RawMessage) 
 	slices.Sort(differ)
 	f.said = strings.Join(differ, ", ")
 	return f
-}
-
-func digestOf(data []byte) extension.Digest {
-	sum := sha256.Sum256(data)
-	return extension.Digest("sha256:" + hex.EncodeToString(sum[:]))
 }

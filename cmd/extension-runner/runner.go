@@ -162,7 +162,7 @@ func (r *runner) readConfig() (json.RawMessage, extension.Digest, error) {
 	case err != nil:
 		return nil, "", err
 	}
-	digest := digestOf(text)
+	digest := extension.DigestOf(text)
 	if r.order.ConfigDigest != "" && digest != r.order.ConfigDigest {
 		return nil, "", wrongConfig(digest, r.order.ConfigDigest)
 	}

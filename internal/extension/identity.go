@@ -3,6 +3,8 @@
 package extension
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"regexp"
 	"strings"
@@ -32,6 +34,12 @@ func (t Type) Folder() string { return string(t) + "s" }
 const MaxNameLength = 63
 
 var dnsLabel = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
+
+// DigestOf is the digest of some bytes.
+func DigestOf(data []byte) Digest {
+	sum := sha256.Sum256(data)
+	return Digest("sha256:" + hex.EncodeToString(sum[:]))
+}
 
 // ValidName tells whether name is a DNS label, the only form a name may have
 // before it reaches a path or a process.

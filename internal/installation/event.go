@@ -8,29 +8,22 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
+	"provisioning.dev/extension-operator/internal/status"
 )
-
-// Event is what a transition tells people.
-type Event struct {
-	// Type is Normal or Warning, as corev1 has them.
-	Type    string
-	Reason  string
-	Message string
-}
 
 // Transition tells whether the way from one status to the next is worth an Event: another
 // attempt or step, another state of it, or another reason for not being Ready.
-func Transition(before, after api.InstallationStatus) (Event, bool) {
+func Transition(before, after api.InstallationStatus) (status.Event, bool) {
 	was := meta.FindStatusCondition(before.Conditions, api.ReadyCondition)
 	is := meta.FindStatusCondition(after.Conditions, api.ReadyCondition)
 	if is == nil {
-		return Event{}, false
+		return status.Event{}, false
 	}
 	sameAttempt := before.Attempt != nil && after.Attempt != nil && before.Attempt.Number == after.Attempt.Number || before.Attempt == after.Attempt
 	if was != nil && was.Reason == is.Reason && before.Step == after.Step && sameAttempt {
-		return Event{}, false
+		return status.Event{}, false
 	}
-	e := Event{Type: corev1.EventTypeNormal, Reason: is.Reason, Message: is.Message}
+	e := status.Event{Type: corev1.EventTypeNormal, Reason: is.Reason, Message: is.Message}
 	trouble := is.Reason == api.PodPendingReason || is.Reason == api.ImagePullFailedReason || is.Reason == api.CreateRefusedReason
 	if meta.IsStatusConditionPresentAndEqual(after.Conditions, api.StalledCondition, metav1.ConditionTrue) || trouble {
 		e.Type = corev1.EventTypeWarning

@@ -4,8 +4,6 @@ package installation
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"strings"
 
@@ -80,16 +78,10 @@ func order(inst *api.Installation, p Plan, o Options, name string) step.Order {
 		order.ConfigDigest = p.Config
 		return order
 	}
-	order.ValuesDigest = valuesDigest(p.Values)
+	order.ValuesDigest = extension.DigestOf(p.Values) // as the pod has them in a file
 	// What takes away must not fail because nothing can be configured any more.
 	order.Lenient = p.Purpose == api.UninstallPurpose
 	return order
-}
-
-// valuesDigest is of spec.values as the pod has them in a file.
-func valuesDigest(values []byte) extension.Digest {
-	sum := sha256.Sum256(values)
-	return extension.Digest("sha256:" + hex.EncodeToString(sum[:]))
 }
 
 // resources are those of the spec, or enough for a Nushell.

@@ -3,8 +3,6 @@
 package installation
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 
 	"github.com/Masterminds/semver/v3"
@@ -79,11 +77,7 @@ func Decide(inst *api.Installation, q Question) (Decision, error) {
 // retryToken is the token of a retry that was not handled yet, in the form in which it is
 // recorded: itself, or its digest where it is longer than the status holds.
 func retryToken(inst *api.Installation) string {
-	token := inst.Annotations[api.RetryAnnotation]
-	if len(token) > api.MaxTokenLength {
-		sum := sha256.Sum256([]byte(token))
-		token = "sha256:" + hex.EncodeToString(sum[:])
-	}
+	token := api.RecordedToken(inst.Annotations[api.RetryAnnotation])
 	if token == inst.Status.LastHandledRetryAt {
 		return ""
 	}

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -177,14 +176,16 @@ func (r *Reconciler) packedBefore(ctx context.Context, inst *api.Installation, p
 
 // notOurs is that somebody has put another object where ours belongs.
 func notOurs(resource, name string, inst *api.Installation) error {
-	return apierrors.NewForbidden(schema.GroupResource{Resource: resource}, name,
-		fmt.Errorf("one of this name is there and %s %s put there; delete it", notWhat, inst.Name))
+	return &strangerError{apierrors.NewForbidden(schema.GroupResource{Resource: resource}, name,
+		fmt.Errorf("one of this name is there and not what Installation %s put there; delete it", inst.Name))}
 }
 
-const notWhat = "not what Installation"
+// strangerError is the refusal that we make ourselves: it passes once somebody deletes the stranger.
+type strangerError struct{ *apierrors.StatusError }
 
 func isNotOurs(err error) bool {
-	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), notWhat)
+	var stranger *strangerError
+	return errors.As(err, &stranger)
 }
 
 // keptPayload finds the members of a payload that is kept.

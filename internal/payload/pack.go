@@ -6,8 +6,6 @@ import (
 	"archive/tar"
 	"compress/gzip"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -73,7 +71,7 @@ func canonical(ctx context.Context, m extension.Member, limit int64, open func(e
 	if err := store.CanonicalTar(own, content); err != nil {
 		return nil, err
 	}
-	if found := digestOf(own.data); own.size <= limit && found != m.Digest {
+	if found := extension.DigestOf(own.data); own.size <= limit && found != m.Digest {
 		return nil, extension.NewTransientFault(extension.LoadFailed, fmt.Errorf("its content is %s", found),
 			"the store's copy of %s is not what its digest says; it is copied again from the catalog", m.Key)
 	}
@@ -83,11 +81,6 @@ func canonical(ctx context.Context, m extension.Member, limit int64, open func(e
 // entryName is what a member's tar is called in the payload.
 func entryName(k extension.Key) string {
 	return fmt.Sprintf("%s/%s/%s.tar", k.Type, k.Name, k.Version)
-}
-
-func digestOf(data []byte) extension.Digest {
-	sum := sha256.Sum256(data)
-	return extension.Digest("sha256:" + hex.EncodeToString(sum[:]))
 }
 
 func tooLarge(members []extension.Member, size, limit int64, how string) *extension.Fault {

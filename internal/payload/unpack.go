@@ -114,7 +114,7 @@ func unpackMembers(inflated io.Reader, members []extension.Member, root *os.Root
 		if err != nil {
 			return refused("%s in it is damaged (%s)", m.Key, err)
 		}
-		if found := digestOf(content); found != m.Digest {
+		if found := extension.DigestOf(content); found != m.Digest {
 			return refused("%s in it is %s, asked for was %s", m.Key, found, m.Digest)
 		}
 		if err := unpackMember(content, root, path.Join(string(m.Key.Type), m.Key.Name)); err != nil {
