@@ -220,6 +220,17 @@ func TestWhatChangesInMidStepWaitsForItsEnd(t *testing.T) {
 	w.g.Expect(w.get().Status.LastHandledRetryAt).NotTo(BeEmpty())
 }
 
+// Whoever wants an uninstall in mid-step gets one, also if the deletion follows at once.
+func TestAPolicyThatChangesInMidStepCounts(t *testing.T) {
+	w := newWorld(NewWithT(t))
+	w.install()
+	w.untilWith(w.playing(corev1.PodRunning, inInstall), func() bool { return w.get().Status.Step == "Install/Running" })
+	w.change(uninstalls)
+	w.look()
+	w.g.Expect(w.get().Finalizers).To(ConsistOf(installation.UninstallFinalizer))
+	w.g.Expect(w.get().Status.Step).To(Equal("Install/Running"))
+}
+
 // With the real Job controller: whoever takes the pod away has the attempt end, and none
 // is made in its place.
 func TestAPodThatIsTakenAwayEndsTheAttempt(t *testing.T) {

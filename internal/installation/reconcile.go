@@ -100,7 +100,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	inst := &api.Installation{}
 	if err := r.Client.Get(ctx, req.NamespacedName, inst); err != nil {
 		if apierrors.IsNotFound(err) {
-			_, err = again(r.releaseFormer(ctx, req.NamespacedName, "", true))
+			return again(r.releaseFormer(ctx, req.NamespacedName, "", true))
 		}
 		return ctrl.Result{}, err
 	}
@@ -122,15 +122,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 
 // advance brings one that stays a step further.
 func (r *Reconciler) advance(ctx context.Context, inst *api.Installation) (ctrl.Result, error) {
-	if a := Recorded(inst); a != nil && !a.Ended() {
-		return r.observe(ctx, inst)
-	}
 	if inst.Status.Attempt != nil {
 		held, err := r.hold(ctx, inst)
 		if err != nil {
 			return again(err)
 		}
 		inst = held
+	}
+	if attempting(inst) {
+		return r.observe(ctx, inst)
 	}
 	offered, notReady, err := r.offered(ctx, inst)
 	if err != nil {
