@@ -199,6 +199,12 @@ type Attempt struct {
 	// Generation of the object that was attempted.
 	// +optional
 	Generation int64 `json:"generation,omitempty"`
+
+	// Sandbox says how far a load that failed was closed in, its own or that of a
+	// dependency. Absent where Nushell was not run, and after a good load, of which
+	// status.sandbox tells.
+	// +optional
+	Sandbox *SandboxStatus `json:"sandbox,omitempty"`
 }
 
 // DependencyStatus is one dependency and how it fares.

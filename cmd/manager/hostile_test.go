@@ -74,8 +74,11 @@ var _ = Describe("a hostile extension", func() {
 			w.apply(api.TaskservType, a.name, "")
 			w.becomes(a.name, a.verdict)
 			Expect(w.message(a.name)).To(ContainSubstring(a.message))
-			if a.verdict == ready {
+			switch last := w.get(a.name).Status.LastAttempted; a.verdict {
+			case ready:
 				Expect(w.get(a.name).Status.Hooks).To(Equal([]string{"install"}))
+			case badLoad, overLimit:
+				Expect(last.Sandbox).To(Equal(neighbour.Sandbox), "it was stopped in the whole sandbox")
 			}
 			Eventually(func() []string { return w.events(a.name) }).ShouldNot(BeEmpty())
 			status, err := json.Marshal(w.get(a.name))

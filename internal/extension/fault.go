@@ -119,6 +119,9 @@ type Fault struct { //nolint:errname // a fault is the operator's word for it: n
 	// Dependencies are the members of the plan that failed, where it was not the root,
 	// and what to say of each.
 	Dependencies map[Key]string
+	// Enforcement is, where Nushell ran, how far the sandbox of the load was closed that
+	// failed; else nil.
+	Enforcement *Enforcement
 	// Available is, where a version was not found, what there is, newest first.
 	Available []string
 	// Cause is the error behind it, if any; it is logged, not shown.

@@ -91,6 +91,27 @@ func TestAFreshLoadRunsEachMemberOnce(t *testing.T) {
 	g.Expect(b.nu.checks.Load()).To(BeEquivalentTo(8))
 }
 
+func TestAFaultTellsOfTheSandboxThatItsLoadFailedIn(t *testing.T) {
+	g := NewWithT(t)
+	b := newBench(t, nil)
+	held := extension.Enforcement{Level: "Enforced"}
+	b.nu.check = func(context.Context, extension.Plan) (extension.Checked, error) {
+		return extension.Checked{Enforcement: held}, extension.NewFault(extension.LoadFailed, "does not load")
+	}
+	base, app := b.put("base", "1.0.0"), b.put("app", "1.0.0", "base")
+	for _, req := range []load.Request{b.request(base), b.request(base, app), b.request(base, app)} {
+		_, err := b.load(req)
+		g.Expect(extension.AsFault(err).Enforcement).To(HaveValue(Equal(held)), "its own or that of a dependency, remembered too")
+	}
+	g.Expect(b.nu.checks.Load()).To(BeEquivalentTo(1))
+
+	b.nu.check = func(context.Context, extension.Plan) (extension.Checked, error) {
+		return extension.Checked{}, extension.NewFault(extension.LimitExceeded, "no Nushell was run")
+	}
+	_, err := b.load(b.request(b.put("big", "1.0.0")))
+	g.Expect(extension.AsFault(err).Enforcement).To(BeNil())
+}
+
 func TestTheParentSaysWhichDependencyFailedAndWhy(t *testing.T) {
 	g := NewWithT(t)
 	b := newBench(t, nil)

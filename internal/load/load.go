@@ -270,11 +270,22 @@ func (l *Loader) check(ctx context.Context, req Request, crowded bool) (*extensi
 		return nil, checked, replaced(err)
 	}
 	if err != nil {
-		return nil, checked, err
+		return nil, checked, confined(err, checked.Enforcement)
 	}
 	root := req.Plan.Root()
 	return &extension.Loaded{
 		Key: root.Key, InputDigest: req.InputDigest, Metadata: root.Metadata,
 		Hooks: checked.Hooks, Enforcement: checked.Enforcement, At: l.opts.Now(),
 	}, checked, nil
+}
+
+// confined has a load's failure tell how far the sandbox was closed, if Nushell ran.
+func confined(err error, by extension.Enforcement) error {
+	var fault *extension.Fault
+	if by.Level == "" || !errors.As(err, &fault) {
+		return err
+	}
+	told := *fault
+	told.Enforcement = &by
+	return &told
 }

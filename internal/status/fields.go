@@ -32,6 +32,9 @@ func recordAttempt(s *api.ExtensionStatus, generation int64, o Outcome) {
 	}
 	root := o.Resolution.Root
 	attempt.Version, attempt.Catalog, attempt.Digest = root.Key.Version, root.Catalog, string(root.Digest)
+	if o.Fault != nil && o.Fault.Enforcement != nil {
+		attempt.Sandbox = sandbox(*o.Fault.Enforcement)
+	}
 	s.LastAttempted = attempt
 }
 
@@ -51,8 +54,12 @@ func recordLoaded(s *api.ExtensionStatus, o Outcome) {
 	s.Hooks = loaded.Hooks
 	s.LoadedDependencies = loadedWith(o.Resolution.Plan)
 	s.LoadedAt = &at
-	s.Sandbox = &api.SandboxStatus{Level: loaded.Enforcement.Level, Missing: loaded.Enforcement.Missing}
+	s.Sandbox = sandbox(loaded.Enforcement)
 	s.History = history(s.History, api.HistoryEntry{Version: s.Version, Digest: s.Digest, LoadedAt: at})
+}
+
+func sandbox(e extension.Enforcement) *api.SandboxStatus {
+	return &api.SandboxStatus{Level: e.Level, Missing: e.Missing}
 }
 
 func metadata(m extension.Metadata) *api.ExtensionMetadata {

@@ -60,6 +60,9 @@ func TestLastAttempted(t *testing.T) {
 	full := &api.Attempt{
 		Version: "1.29.0", Catalog: "builtin", Digest: string(digest("b")), InputDigest: string(digest("c")), Generation: 3,
 	}
+	g.Expect(after(g, ext, o).Status.LastAttempted).To(Equal(full), "Nushell was not run")
+	o.Fault.Enforcement = &extension.Enforcement{Level: "Partial", Missing: []string{"landlock_scope"}}
+	full.Sandbox = &api.SandboxStatus{Level: "Partial", Missing: []string{"landlock_scope"}}
 	got := after(g, ext, o)
 	g.Expect(got.Status.LastAttempted).To(Equal(full))
 
@@ -71,6 +74,7 @@ func TestLastAttempted(t *testing.T) {
 		got.Generation++
 		g.Expect(after(g, got, none).Status.LastAttempted).To(Equal(full))
 	}
+	g.Expect(after(g, got, good("1.29.0", "b", noon)).Status.LastAttempted.Sandbox).To(BeNil(), "status.sandbox tells of a good load")
 }
 
 // Nushell may be away when the operator finds that what is loaded is current;
