@@ -5,6 +5,7 @@ package argocd
 import (
 	"os"
 	"path/filepath"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,8 +15,11 @@ import (
 	api "provisioning.dev/extension-operator/api/v1alpha1"
 )
 
-// kinds and the action of each; the health script is the same.
-var kinds = []struct{ kind, action string }{{"Extension", "reload"}, {"Installation", "retry"}}
+// kinds that have a health check, one script for all, and an action of the same name, which asks
+// for what is a reload of that kind.
+var kinds = []string{"Extension", "Installation"}
+
+const action = "reload"
 
 const heading = `# For the ConfigMap argocd-cm of Argo CD; docs/gitops.md says how to apply it.
 # Made of the Lua files in this folder: change them and run make reference.
@@ -24,25 +28,26 @@ const heading = `# For the ConfigMap argocd-cm of Argo CD; docs/gitops.md says h
 // Make makes the file argocd-cm.yaml of the scripts in a folder.
 func Make(dir string) ([]byte, error) {
 	data := map[string]string{}
-	for _, k := range kinds {
-		health, err := os.ReadFile(filepath.Join(dir, "health.lua"))
+	health, err := os.ReadFile(filepath.Join(dir, "health.lua"))
+	if err != nil {
+		return nil, err
+	}
+	for _, kind := range kinds {
+		scripts := filepath.Join(dir, strings.ToLower(kind))
+		discovery, err := os.ReadFile(scripts + "_discovery.lua")
 		if err != nil {
 			return nil, err
 		}
-		discovery, err := os.ReadFile(filepath.Join(dir, k.action+"_discovery.lua"))
+		script, err := os.ReadFile(scripts + "_" + action + ".lua")
 		if err != nil {
 			return nil, err
 		}
-		action, err := os.ReadFile(filepath.Join(dir, k.action+".lua"))
+		actions, err := yaml.Marshal(Actions{Discovery: string(discovery), Definitions: []Definition{{Name: action, Script: string(script)}}})
 		if err != nil {
 			return nil, err
 		}
-		actions, err := yaml.Marshal(Actions{Discovery: string(discovery), Definitions: []Definition{{Name: k.action, Script: string(action)}}})
-		if err != nil {
-			return nil, err
-		}
-		data[healthPrefix+api.GroupVersion.Group+"_"+k.kind] = string(health)
-		data[actionsPrefix+api.GroupVersion.Group+"_"+k.kind] = string(actions)
+		data[healthPrefix+api.GroupVersion.Group+"_"+kind] = string(health)
+		data[actionsPrefix+api.GroupVersion.Group+"_"+kind] = string(actions)
 	}
 	cm := corev1.ConfigMap{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"}, ObjectMeta: metav1.ObjectMeta{Name: "argocd-cm"}, Data: data}
 	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&cm)

@@ -3,6 +3,7 @@
 package argocd
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -126,22 +127,24 @@ func (c Customizations) Health(object *unstructured.Unstructured) (Health, error
 	return health, nil
 }
 
-// Offered are the actions that the discovery script offers for an object, each with
-// whether it can be chosen.
-func (c Customizations) Offered(object *unstructured.Unstructured) (map[string]bool, error) {
+// Offer is an action that a user may choose, unless it is disabled.
+type Offer struct {
+	Disabled    bool   `json:"disabled"`
+	DisplayName string `json:"displayName"`
+}
+
+// Offered are the actions that the discovery script offers for an object. What it says of one
+// is read strictly: Argo CD would pass over a misspelt field.
+func (c Customizations) Offered(object *unstructured.Unstructured) (map[string]Offer, error) {
 	returned, err := run(c.actions[object.GroupVersionKind().GroupKind()].Discovery, object.Object)
 	if err != nil {
 		return nil, err
 	}
-	var found map[string]struct {
-		Disabled bool `json:"disabled"`
-	}
-	if err := json.Unmarshal(returned, &found); err != nil {
+	var offered map[string]Offer
+	decoder := json.NewDecoder(bytes.NewReader(returned))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&offered); err != nil {
 		return nil, err
-	}
-	offered := map[string]bool{}
-	for name, action := range found {
-		offered[name] = !action.Disabled
 	}
 	return offered, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
@@ -70,32 +71,42 @@ func withCondition(name string) func(map[string]any) {
 	}
 }
 
-func TestActionsAreOffered(t *testing.T) {
+func TestReloadIsOffered(t *testing.T) {
 	shipped, err := Shipped()
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	unseen := func(object map[string]any) { delete(object, "status") }
+	labels := map[string]string{"Extension": "Reload: read and check it again", "Installation": "Reload: run its hooks again"}
 	for name, c := range map[string]struct {
-		object *unstructured.Unstructured
-		want   map[string]bool
+		object   *unstructured.Unstructured
+		disabled bool
 	}{
-		"an Extension":                                   {bare("Extension"), map[string]bool{"reload": true}},
-		"one that nobody has seen":                       {bare("Extension", unseen), map[string]bool{"reload": true}},
-		"one that is loading":                            {bare("Extension", withCondition("Reconciling")), map[string]bool{"reload": true}},
-		"a suspended one":                                {bare("Extension", suspended), map[string]bool{"reload": false}},
-		"an Installation":                                {bare("Installation"), map[string]bool{"retry": true}},
-		"one that has failed":                            {bare("Installation", withCondition("Stalled")), map[string]bool{"retry": true}},
-		"an Installation that nobody has seen":           {bare("Installation", unseen), map[string]bool{"retry": true}},
-		"one that is under way":                          {bare("Installation", withCondition("Reconciling")), map[string]bool{"retry": false}},
-		"a suspended Installation":                       {bare("Installation", suspended), map[string]bool{"retry": false}},
-		"a suspended one that is under way all the same": {bare("Installation", suspended, withCondition("Reconciling")), map[string]bool{"retry": false}},
+		"an Extension":                                   {bare("Extension"), false},
+		"one that nobody has seen":                       {bare("Extension", unseen), false},
+		"one that is loading":                            {bare("Extension", withCondition("Reconciling")), false},
+		"a suspended one":                                {bare("Extension", suspended), true},
+		"an Installation":                                {bare("Installation"), false},
+		"one that has failed":                            {bare("Installation", withCondition("Stalled")), false},
+		"an Installation that nobody has seen":           {bare("Installation", unseen), false},
+		"one that is under way":                          {bare("Installation", withCondition("Reconciling")), true},
+		"a suspended Installation":                       {bare("Installation", suspended), true},
+		"a suspended one that is under way all the same": {bare("Installation", suspended, withCondition("Reconciling")), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			offered, err := shipped.Offered(c.object)
 			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(offered).To(Equal(c.want))
+			g.Expect(offered).To(Equal(map[string]Offer{"reload": {Disabled: c.disabled, DisplayName: labels[c.object.GetKind()]}}))
 		})
 	}
+}
+
+func TestAMisspeltOfferIsTold(t *testing.T) {
+	g := NewWithT(t)
+	c := Customizations{actions: map[schema.GroupKind]Actions{
+		{Group: api.GroupVersion.Group, Kind: "Extension"}: {Discovery: "return {reload = {dispalyName = 'a'}}"},
+	}}
+	_, err := c.Offered(bare("Extension"))
+	g.Expect(err).To(MatchError(ContainSubstring(`unknown field "dispalyName"`)))
 }
 
 // What Argo CD patches is the annotation and nothing else, whatever the object has.
@@ -107,22 +118,20 @@ func TestActionsSetTheAnnotationAlone(t *testing.T) {
 			"example.com/a": "1", api.ReloadAnnotation: "old", api.RetryAnnotation: "old",
 		}
 	}
-	for kind, c := range map[string]struct{ action, annotation string }{
-		"Extension": {"reload", api.ReloadAnnotation}, "Installation": {"retry", api.RetryAnnotation},
-	} {
+	for kind, annotation := range map[string]string{"Extension": api.ReloadAnnotation, "Installation": api.RetryAnnotation} {
 		for name, object := range map[string]*unstructured.Unstructured{"without annotations": bare(kind), "with some": bare(kind, others)} {
 			t.Run(kind+" "+name, func(t *testing.T) {
 				g := NewWithT(t)
-				after, err := shipped.Act(object, c.action)
+				after, err := shipped.Act(object, "reload")
 				g.Expect(err).NotTo(HaveOccurred())
 				patch, err := client.MergeFrom(object).Data(after)
 				g.Expect(err).NotTo(HaveOccurred())
 
-				token := after.GetAnnotations()[c.annotation]
+				token := after.GetAnnotations()[annotation]
 				asked, err := time.Parse(time.RFC3339, token)
 				g.Expect(err).NotTo(HaveOccurred())
 				g.Expect(asked).To(BeTemporally("~", time.Now(), time.Minute), "it is another one each second")
-				want, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{c.annotation: token}}})
+				want, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{annotation: token}}})
 				g.Expect(err).NotTo(HaveOccurred())
 				g.Expect(patch).To(MatchJSON(want))
 			})
@@ -136,13 +145,13 @@ func TestEveryActionThatIsDefinedIsOfferedAndTheOtherWayRound(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(shipped.health).To(HaveLen(len(kinds)))
 	g.Expect(shipped.actions).To(HaveLen(len(kinds)))
-	for _, k := range kinds {
-		offered, err := shipped.Offered(bare(k.kind))
+	for _, kind := range kinds {
+		offered, err := shipped.Offered(bare(kind))
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(slices.Collect(maps.Keys(offered))).To(ConsistOf(k.action))
-		_, err = shipped.Act(bare(k.kind), k.action)
+		g.Expect(slices.Collect(maps.Keys(offered))).To(ConsistOf(action))
+		_, err = shipped.Act(bare(kind), action)
 		g.Expect(err).NotTo(HaveOccurred())
-		_, err = shipped.Act(bare(k.kind), "restart")
+		_, err = shipped.Act(bare(kind), "restart")
 		g.Expect(err).To(MatchError(ContainSubstring("no action restart")))
 	}
 }
@@ -163,10 +172,10 @@ func TestOddObjectsAreProgressing(t *testing.T) {
 			o["metadata"].(map[string]any)["generation"] = int64(4)
 		},
 	} {
-		for _, k := range kinds {
-			t.Run(k.kind+" "+name, func(t *testing.T) {
+		for _, kind := range kinds {
+			t.Run(kind+" "+name, func(t *testing.T) {
 				g := NewWithT(t)
-				health, err := shipped.Health(bare(k.kind, change))
+				health, err := shipped.Health(bare(kind, change))
 				g.Expect(err).NotTo(HaveOccurred())
 				g.Expect(health).To(Equal(Health{"Progressing", "waits for the operator to look at it"}))
 			})

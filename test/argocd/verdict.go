@@ -31,7 +31,7 @@ var agree = map[status.Status][]string{
 }
 
 // Judge gives the verdicts on an Extension or an Installation. That they contradict each
-// other is an error.
+// other is an error, and so is one that Argo CD offers another action for than reload.
 func (c Customizations) Judge(object client.Object) (Verdict, error) {
 	u, err := toUnstructured(object)
 	if err != nil {
@@ -47,6 +47,13 @@ func (c Customizations) Judge(object client.Object) (Verdict, error) {
 	}
 	if !slices.Contains(agree[result.Status], health.Status) {
 		return Verdict{}, fmt.Errorf("kstatus says %s and Argo CD %s (%s)", result.Status, health.Status, health.Message)
+	}
+	offered, err := c.Offered(u)
+	if err != nil {
+		return Verdict{}, err
+	}
+	if _, is := offered[action]; !is || len(offered) > 1 {
+		return Verdict{}, fmt.Errorf("not reload alone is offered, but %v", offered)
 	}
 	return Verdict{Kstatus: result.Status, Health: health}, nil
 }

@@ -1,4 +1,4 @@
--- While an Installation is suspended a retry would wait; while an attempt is under way, or
+-- While an Installation is suspended its reload would wait; while an attempt is under way, or
 -- something is tried again by itself, it would only make another attempt after that.
 local busy = false
 if obj.status ~= nil and obj.status.conditions ~= nil then
@@ -6,4 +6,7 @@ if obj.status ~= nil and obj.status.conditions ~= nil then
     busy = busy or condition.type == "Reconciling"
   end
 end
-return {retry = {disabled = busy or obj.spec.suspend == true}}
+return {reload = {
+  displayName = "Reload: run its hooks again",
+  disabled = busy or obj.spec.suspend == true
+}}
