@@ -117,7 +117,7 @@ verify-format:
 .PHONY: verify-manifests
 verify-manifests: # that kustomize can build them; what they mean is for the tests
 	@$(KUSTOMIZE) build config/default >/dev/null
-	@for folder in . installations installations/hello installations/postgresql installations/buildkit gitops/app gitops/flux; do \
+	@for folder in . installations installations/hello installations/postgresql installations/buildkit gitops/app gitops/argocd/apps gitops/flux gitops/flux/operator; do \
 		$(KUSTOMIZE) build config/samples/$$folder >/dev/null || exit; \
 	done
 	@$(KUSTOMIZE) build test/argocd/testdata >/dev/null

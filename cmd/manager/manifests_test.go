@@ -3,13 +3,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -23,34 +19,20 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
-	k8syaml "k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
+	"provisioning.dev/extension-operator/test/manifests"
 )
 
 // kustomize builds a folder of config/ with the pinned tool.
 func kustomize(folder string) []*unstructured.Unstructured {
 	GinkgoHelper()
-	cmd := exec.Command("go", "tool", "-modfile=hack/tools/kustomize.mod", "kustomize", "build", filepath.Join("config", folder))
-	cmd.Dir = filepath.Join("..", "..")
-	var problems bytes.Buffer
-	cmd.Stderr = &problems
-	out, err := cmd.Output()
-	Expect(err).NotTo(HaveOccurred(), problems.String())
-	var objects []*unstructured.Unstructured
-	documents := k8syaml.NewYAMLOrJSONDecoder(bytes.NewReader(out), 4096)
-	for {
-		object := &unstructured.Unstructured{}
-		err := documents.Decode(object)
-		if errors.Is(err, io.EOF) {
-			return objects
-		}
-		Expect(err).NotTo(HaveOccurred())
-		objects = append(objects, object)
-	}
+	objects, err := manifests.Kustomize(filepath.Join("config", folder))
+	Expect(err).NotTo(HaveOccurred())
+	return objects
 }
 
 // serverSideApply is what kubectl apply --server-side does, and strict about fields that are not known.

@@ -4,10 +4,8 @@ package chart_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -28,6 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"provisioning.dev/extension-operator/test/env"
+	"provisioning.dev/extension-operator/test/manifests"
 )
 
 // everything is on, and nothing has its default.
@@ -121,24 +120,17 @@ func scheme() *runtime.Scheme {
 
 // foreignCRDs are the real ones of the Prometheus operator and of cert-manager, out of their modules.
 func foreignCRDs(g *WithT) []string {
-	files := map[string][]string{
+	var paths []string
+	for module, files := range map[string][]string{
 		"github.com/prometheus-operator/prometheus-operator": {
 			"example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
 			"example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml",
 		},
 		"github.com/cert-manager/cert-manager": {"deploy/crds/cert-manager.io_certificates.yaml"},
-	}
-	var paths []string
-	for module, names := range files {
-		cmd := exec.Command("go", "mod", "download", "-modfile=hack/tools/crds.mod", "-json", module)
-		cmd.Dir = root
-		out, err := cmd.Output()
-		g.Expect(err).NotTo(HaveOccurred(), string(out))
-		var got struct{ Dir string }
-		g.Expect(json.Unmarshal(out, &got)).To(Succeed())
-		for _, name := range names {
-			paths = append(paths, filepath.Join(got.Dir, name))
-		}
+	} {
+		of, err := manifests.ForeignCRDs(module, files...)
+		g.Expect(err).NotTo(HaveOccurred())
+		paths = append(paths, of...)
 	}
 	return paths
 }
@@ -305,7 +297,7 @@ func TestThePackageHasTheVersionOfTheImage(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	out, err := helm(t, "template", "release", filepath.Join(dir, "extension-operator-1.2.3.tgz"), "--kube-version=1.36.3")
 	g.Expect(err).NotTo(HaveOccurred())
-	all, err := decode(out)
+	all, err := manifests.Decode(out)
 	g.Expect(err).NotTo(HaveOccurred())
 	container := podsOf(g, all)["extension-installer"].Spec.Containers[0]
 	g.Expect(container.Image).To(Equal("extension-operator:v1.2.3"))

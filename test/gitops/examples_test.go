@@ -1,209 +1,105 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package gitops has tests of what is shipped for Argo CD and Flux besides health checks.
 package gitops
 
 import (
-	"bytes"
-	"errors"
-	"io"
+	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"testing"
-	"time"
 
-	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
-	"github.com/fluxcd/pkg/apis/kustomize"
-	"github.com/google/cel-go/cel"
 	. "github.com/onsi/gomega"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	k8syaml "k8s.io/apimachinery/pkg/util/yaml"
-	"sigs.k8s.io/yaml"
-
-	"provisioning.dev/extension-operator/internal/config"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// build is what kustomize makes of a folder of config/samples/gitops.
-func build(g Gomega, folder string) []*unstructured.Unstructured {
-	cmd := exec.Command("go", "tool", "-modfile=hack/tools/kustomize.mod", "kustomize", "build", filepath.Join("config", "samples", "gitops", folder))
-	cmd.Dir = filepath.Join("..", "..")
-	var problems bytes.Buffer
-	cmd.Stderr = &problems
-	out, err := cmd.Output()
-	g.Expect(err).NotTo(HaveOccurred(), problems.String())
-	var objects []*unstructured.Unstructured
-	documents := k8syaml.NewYAMLOrJSONDecoder(bytes.NewReader(out), 4096)
-	for {
-		object := &unstructured.Unstructured{}
-		err := documents.Decode(object)
-		if errors.Is(err, io.EOF) {
-			return objects
+// examples are all objects of config/samples/gitops, whatever folder they are in.
+func examples(g Gomega) []*unstructured.Unstructured {
+	all := []*unstructured.Unstructured{read(g, "argocd/root.yaml"), read(g, "argocd/argocd-cm.yaml")}
+	top := filepath.Join("..", "..", "config", "samples", "gitops")
+	g.Expect(fs.WalkDir(os.DirFS(top), ".", func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.Name() == "kustomization.yaml" {
+			all = append(all, build(g, filepath.Dir(path))...)
 		}
-		g.Expect(err).NotTo(HaveOccurred())
-		objects = append(objects, object)
-	}
+		return err
+	})).To(Succeed())
+	return all
 }
 
-// The types are those that Flux makes its CRD of.
-func TestTheExampleForFluxIsWhatFluxReads(t *testing.T) {
+// try has the API server look at an object as if it were applied.
+func try(t *testing.T, object *unstructured.Unstructured) error {
+	t.Helper()
+	if object.GetNamespace() == "" && object.GetKind() != "Namespace" {
+		object.SetNamespace("default")
+	}
+	return apply(t, object, client.DryRunAll)
+}
+
+func TestEveryExampleIsWhatAnAPIServerTakes(t *testing.T) {
 	g := NewWithT(t)
-	read := map[string]kustomizev1.Kustomization{}
-	for _, object := range build(g, "flux") {
-		g.Expect(object.GroupVersionKind()).To(Equal(kustomizev1.GroupVersion.WithKind("Kustomization")))
-		text, err := yaml.Marshal(object)
-		g.Expect(err).NotTo(HaveOccurred())
-		var k kustomizev1.Kustomization
-		g.Expect(yaml.UnmarshalStrict(text, &k)).To(Succeed(), object.GetName())
-		read[k.Name] = k
+	kinds := map[string]int{}
+	for _, object := range examples(g) {
+		kinds[object.GroupVersionKind().GroupVersion().String()+" "+object.GetKind()]++
+		g.Expect(try(t, object)).To(Succeed(), "%s %s", object.GetKind(), object.GetName())
 	}
-	g.Expect(read).To(HaveLen(4))
-	for name, k := range read {
-		g.Expect(k.Spec.Wait || len(k.Spec.HealthChecks) > 0).To(BeTrue(), "%s waits for nothing", name)
-		g.Expect(k.Spec.Timeout).NotTo(BeNil(), name)
-		for _, d := range k.Spec.DependsOn {
-			g.Expect(read).To(HaveKey(d.Name), "%s depends on it", name)
-		}
-		for _, check := range k.Spec.HealthChecks {
-			g.Expect(check.APIVersion+" "+check.Kind).To(Equal("extensions.provisioning.dev/v1alpha1 Installation"), name)
-		}
-	}
-	g.Expect(read["extensions"].Spec.Timeout.Duration).To(BeNumerically(">", config.Default().NotFoundGrace+config.Default().LibraryInterval+time.Minute),
-		"what is missing for good is told before Flux gives up")
-	g.Expect(read["hello"].Spec.DeletionPolicy).To(Equal(kustomizev1.DeletionPolicyWaitForTermination))
+	g.Expect(kinds).To(Equal(map[string]int{
+		"argoproj.io/v1alpha1 Application":                  3,
+		"kustomize.toolkit.fluxcd.io/v1 Kustomization":      4,
+		"source.toolkit.fluxcd.io/v1 GitRepository":         1,
+		"helm.toolkit.fluxcd.io/v2 HelmRelease":             1,
+		"extensions.provisioning.dev/v1alpha1 Extension":    2,
+		"extensions.provisioning.dev/v1alpha1 Installation": 2,
+		"v1 ConfigMap":                             1,
+		"v1 Namespace":                             1,
+		"v1 ServiceAccount":                        2,
+		"rbac.authorization.k8s.io/v1 Role":        2,
+		"rbac.authorization.k8s.io/v1 RoleBinding": 2,
+	}))
 }
 
-// application has the fields of Argo CD's Application that the example uses, by their names
-// in its CRD. Argo CD's own types would bring all of Argo CD with them.
-type application struct {
-	APIVersion string `json:"apiVersion"`
-	Kind       string `json:"kind"`
-	Metadata   struct {
-		Name       string   `json:"name"`
-		Namespace  string   `json:"namespace"`
-		Finalizers []string `json:"finalizers"`
-	} `json:"metadata"`
-	Spec struct {
-		Project string `json:"project"`
-		Source  struct {
-			RepoURL        string `json:"repoURL"`
-			TargetRevision string `json:"targetRevision"`
-			Path           string `json:"path"`
-		} `json:"source"`
-		Destination struct {
-			Server    string `json:"server"`
-			Namespace string `json:"namespace"`
-		} `json:"destination"`
-		SyncPolicy struct {
-			Automated struct {
-				Prune    bool `json:"prune"`
-				SelfHeal bool `json:"selfHeal"`
-			} `json:"automated"`
-			SyncOptions []string `json:"syncOptions"`
-			Retry       struct {
-				Limit   int64 `json:"limit"`
-				Backoff struct {
-					Duration    string `json:"duration"`
-					Factor      int64  `json:"factor"`
-					MaxDuration string `json:"maxDuration"`
-				} `json:"backoff"`
-			} `json:"retry"`
-		} `json:"syncPolicy"`
-	} `json:"spec"`
-}
-
-func TestTheExampleForArgoCDHasFieldsThatArgoCDKnows(t *testing.T) {
-	g := NewWithT(t)
-	text, err := os.ReadFile("../../config/samples/gitops/argocd/application.yaml")
-	g.Expect(err).NotTo(HaveOccurred())
-	var app application
-	g.Expect(yaml.UnmarshalStrict(text, &app)).To(Succeed())
-	g.Expect(app.APIVersion + " " + app.Kind).To(Equal("argoproj.io/v1alpha1 Application"))
-	g.Expect(app.Metadata.Finalizers).To(ConsistOf("resources-finalizer.argocd.argoproj.io"))
-	folder, is := strings.CutPrefix(app.Spec.Source.Path, "config/samples/gitops/")
-	g.Expect(is).To(BeTrue())
-	g.Expect(build(g, folder)).NotTo(BeEmpty())
-}
-
-// An account outlives the Installation, whose hooks take away what they made.
-func TestWavesComeInTheOrderThatDeletionNeeds(t *testing.T) {
-	g := NewWithT(t)
-	want := map[string]int{"ServiceAccount": -1, "Role": -1, "RoleBinding": -1, "Extension": 0, "Installation": 1}
-	got := map[string]int{}
-	for _, object := range build(g, "app") {
-		wave := 0
-		if text, has := object.GetAnnotations()["argocd.argoproj.io/sync-wave"]; has {
-			var err error
-			wave, err = strconv.Atoi(text)
-			g.Expect(err).NotTo(HaveOccurred())
-		}
-		got[object.GetKind()] = wave
-	}
-	g.Expect(got).To(Equal(want))
-}
-
-// documented are the healthCheckExprs of docs/gitops.md.
-func documented(g Gomega) []kustomize.CustomHealthCheck {
-	text, err := os.ReadFile("../../docs/gitops.md")
-	g.Expect(err).NotTo(HaveOccurred())
-	_, rest, found := strings.Cut(string(text), "```yaml\n  healthCheckExprs:")
-	g.Expect(found).To(BeTrue())
-	block, _, _ := strings.Cut(rest, "```")
-	var spec kustomizev1.KustomizationSpec
-	g.Expect(yaml.UnmarshalStrict([]byte("  healthCheckExprs:"+block), &spec)).To(Succeed())
-	return spec.HealthCheckExprs
-}
-
-// evaluate says of an object what an expression says, as Flux does: its fields are the variables.
-func evaluate(g Gomega, expression string, object map[string]any) bool {
-	env, err := cel.NewEnv(cel.Variable("metadata", cel.DynType), cel.Variable("status", cel.DynType))
-	g.Expect(err).NotTo(HaveOccurred())
-	ast, issues := env.Compile(expression)
-	g.Expect(issues.Err()).NotTo(HaveOccurred())
-	program, err := env.Program(ast)
-	g.Expect(err).NotTo(HaveOccurred())
-	result, _, err := program.Eval(object)
-	g.Expect(err).NotTo(HaveOccurred(), expression)
-	verdict, is := result.Value().(bool)
-	g.Expect(is).To(BeTrue(), expression)
-	return verdict
-}
-
-func TestTheDocumentedExpressionsTakeAnApprovalForDone(t *testing.T) {
-	condition := func(name, is, reason string) any { return map[string]any{"type": name, "status": is, "reason": reason} }
+// What was wrong would pass where the API server knew less than Argo CD and Flux do.
+func TestAWrongExampleIsRefused(t *testing.T) {
 	for name, c := range map[string]struct {
-		observed   int64
-		conditions []any
-		want       string
+		file    string
+		path    []string
+		value   any
+		message string
 	}{
-		"never seen":      {-1, nil, "inProgress"},
-		"an older spec":   {1, []any{condition("Ready", "True", "Installed")}, "inProgress"},
-		"installed":       {2, []any{condition("Ready", "True", "Installed"), condition("Installed", "True", "Installed")}, "current"},
-		"waits for it":    {2, []any{condition("Installed", "False", "NotInstalled"), condition("Ready", "False", "AwaitingApproval")}, "current"},
-		"under way":       {2, []any{condition("Ready", "False", "Installing"), condition("Reconciling", "True", "Installing")}, "inProgress"},
-		"waits for other": {2, []any{condition("Ready", "False", "Queued")}, "inProgress"},
-		"failed":          {2, []any{condition("Ready", "False", "InstallFailed"), condition("Stalled", "True", "InstallFailed")}, "failed"},
+		"a misspelt field of a Kustomization":  {"flux/operator.yaml", []string{"spec", "waits"}, true, ".spec.waits: field not declared in schema"},
+		"a word that Flux does not have":       {"flux/installation.yaml", []string{"spec", "deletionPolicy"}, "Wait", "Unsupported value"},
+		"a duration that is none":              {"flux/extensions.yaml", []string{"spec", "timeout"}, "soon", "spec.timeout"},
+		"a chart without a source":             {"flux/operator/release.yaml", []string{"spec", "chart", "spec"}, map[string]any{"chart": "a"}, "sourceRef: Required value"},
+		"another strategy of a release":        {"flux/operator/release.yaml", []string{"spec", "install", "strategy", "name"}, "Retry", "Unsupported value"},
+		"a source of another kind":             {"flux/operator/source.yaml", []string{"spec", "url"}, "oci://registry.example.com/chart", "spec.url"},
+		"a misspelt field of an Application":   {"argocd/apps/operator.yaml", []string{"spec", "syncPolicy", "automatic"}, true, ".spec.syncPolicy.automatic: field not declared in schema"},
+		"an option that is no text":            {"argocd/root.yaml", []string{"spec", "syncPolicy", "syncOptions"}, []any{true}, "syncOptions"},
+		"an Installation without an Extension": {"flux/hello/installation/hello.yaml", []string{"spec", "extensionRef"}, map[string]any{}, "extensionRef.name"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			checks := documented(g)
-			g.Expect(checks).To(HaveLen(1))
-			status := map[string]any{"observedGeneration": c.observed}
-			if c.conditions != nil {
-				status["conditions"] = c.conditions
-			}
-			object := map[string]any{"metadata": map[string]any{"generation": int64(2)}, "status": status}
-			got := "inProgress" // where none is true
-			switch {
-			case evaluate(g, checks[0].InProgress, object):
-			case evaluate(g, checks[0].Failed, object):
-				got = "failed"
-			case evaluate(g, checks[0].Current, object):
-				got = "current"
-			}
-			g.Expect(got).To(Equal(c.want))
+			object := read(g, c.file)
+			g.Expect(unstructured.SetNestedField(object.Object, c.value, c.path...)).To(Succeed())
+			g.Expect(try(t, object)).To(MatchError(ContainSubstring(c.message)))
 		})
 	}
+}
+
+// The folders for Flux have in parts what Argo CD's has whole, and what config/samples/installations has.
+func TestBothToolsApplyTheSame(t *testing.T) {
+	g := NewWithT(t)
+	byName := func(folders ...string) map[string]any {
+		all := map[string]any{}
+		for _, folder := range folders {
+			for _, object := range build(g, folder) {
+				object.SetNamespace("")
+				object.SetAnnotations(nil)
+				if subjects := field[[]any](g, object, "subjects"); subjects != nil {
+					delete(subjects[0].(map[string]any), "namespace")
+				}
+				all[object.GetKind()+" "+object.GetName()] = object.Object
+			}
+		}
+		return all
+	}
+	g.Expect(byName("flux/extensions", "flux/hello/access", "flux/hello/installation")).To(Equal(byName("app")))
 }

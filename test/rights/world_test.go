@@ -30,7 +30,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	k8syaml "k8s.io/apimachinery/pkg/util/yaml"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -39,6 +38,7 @@ import (
 	"provisioning.dev/extension-operator/internal/extension"
 	"provisioning.dev/extension-operator/internal/step"
 	"provisioning.dev/extension-operator/test/env"
+	"provisioning.dev/extension-operator/test/manifests"
 )
 
 const (
@@ -93,20 +93,9 @@ func newWorld(t *testing.T) *world {
 }
 
 func (w *world) kustomized(folder string) []*unstructured.Unstructured {
-	cmd := exec.Command("go", "tool", "-modfile=hack/tools/kustomize.mod", "kustomize", "build", filepath.Join("config", folder))
-	cmd.Dir = filepath.Join("..", "..")
-	out, err := cmd.Output()
+	objects, err := manifests.Kustomize(filepath.Join("config", folder))
 	w.Expect(err).NotTo(HaveOccurred())
-	var objects []*unstructured.Unstructured
-	for documents := k8syaml.NewYAMLOrJSONDecoder(bytes.NewReader(out), 4096); ; {
-		object := &unstructured.Unstructured{}
-		err := documents.Decode(object)
-		if errors.Is(err, io.EOF) {
-			return objects
-		}
-		w.Expect(err).NotTo(HaveOccurred())
-		objects = append(objects, object)
-	}
+	return objects
 }
 
 func (w *world) create(objects ...client.Object) {
