@@ -5,7 +5,6 @@ package chart_test
 import (
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -15,7 +14,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	_ "sigs.k8s.io/controller-runtime/pkg/controller" // registers its metrics
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
-	"sigs.k8s.io/yaml"
 )
 
 // dashboard is what is looked at of one of Grafana.
@@ -58,19 +56,10 @@ func TestAlertsAndDashboardReadMetricsThatThereAre(t *testing.T) {
 		}
 	}
 	g.Expect(len(expressions)).To(BeNumerically(">", 20))
-	rules, err := filepath.Abs(filepath.Join(root, chart, "files", "alerts.yaml"))
-	g.Expect(err).NotTo(HaveOccurred())
-	cmd := exec.Command("go", "run", ".", rules)
-	cmd.Dir = filepath.Join(root, "hack", "promql")
-	cmd.Stdin = strings.NewReader(strings.Join(expressions, "\n"))
-	var problems strings.Builder
-	cmd.Stderr = &problems
-	out, err := cmd.Output()
-	g.Expect(err).NotTo(HaveOccurred(), problems.String())
+	names := promQL(g, strings.Join(expressions, "\n"), "names", filepath.Join(chart, "files", "alerts.yaml"))
 	known := knownMetrics(g)
-	read := strings.Fields(string(out))
-	g.Expect(len(read)).To(BeNumerically(">", 20))
-	for _, name := range read {
+	g.Expect(len(names)).To(BeNumerically(">", 20))
+	for _, name := range names {
 		plain := strings.TrimSuffix(name, "_bucket")
 		g.Expect(known[name] || known[plain]).To(BeTrue(), "no metric is called %s", name)
 	}
@@ -97,49 +86,6 @@ func knownMetrics(g *WithT) map[string]bool {
 	}
 	g.Expect(known).To(HaveKey("workqueue_depth"))
 	return known
-}
-
-// TestEveryAlertTellsWhatToDo, and where its runbook says more.
-func TestEveryAlertTellsWhatToDo(t *testing.T) {
-	g := NewWithT(t)
-	text, err := os.ReadFile(filepath.Join(root, chart, "files", "alerts.yaml"))
-	g.Expect(err).NotTo(HaveOccurred())
-	var file struct {
-		Groups []struct {
-			Rules []struct {
-				Alert               string
-				Labels, Annotations map[string]string
-			}
-		}
-	}
-	g.Expect(yaml.Unmarshal(text, &file)).To(Succeed())
-	count := 0
-	for _, rule := range file.Groups[0].Rules {
-		count++
-		g.Expect(rule.Labels["severity"]).To(BeElementOf("critical", "warning", "info"), rule.Alert)
-		g.Expect(rule.Annotations).To(And(HaveKey("summary"), HaveKey("description")), rule.Alert)
-		path, anchor, _ := strings.Cut(rule.Annotations["runbook"], "#")
-		g.Expect(anchors(g, path)).To(HaveKey(anchor), rule.Alert)
-	}
-	made := rendered(t, g, "metrics: {prometheusRule: {enabled: true}}").of("PrometheusRule")["extension-operator"]
-	groups := made.Object["spec"].(map[string]any)["groups"].([]any)
-	g.Expect(groups[0].(map[string]any)["rules"]).To(HaveLen(count))
-	fewer := rendered(t, g, "metrics: {prometheusRule: {enabled: true, disabled: [ExtensionsNotReady]}}").of("PrometheusRule")["extension-operator"]
-	groups = fewer.Object["spec"].(map[string]any)["groups"].([]any)
-	g.Expect(groups[0].(map[string]any)["rules"]).To(HaveLen(count - 1))
-}
-
-// anchors of the headings of a document, as GitHub makes them.
-func anchors(g *WithT, path string) map[string]bool {
-	text, err := os.ReadFile(filepath.Join(root, path))
-	g.Expect(err).NotTo(HaveOccurred())
-	all := map[string]bool{}
-	other := regexp.MustCompile(`[^\p{L}\p{N} _-]`)
-	for _, heading := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllSubmatch(text, -1) {
-		plain := other.ReplaceAllString(strings.ToLower(string(heading[1])), "")
-		all[strings.ReplaceAll(plain, " ", "-")] = true
-	}
-	return all
 }
 
 func TestTheDashboardIsOneThatGrafanaCanShow(t *testing.T) {

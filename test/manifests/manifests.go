@@ -60,6 +60,14 @@ func Helm(t testing.TB, stdin string, args ...string) (string, error) {
 	return run(cmd)
 }
 
+// PromQL runs hack/promql, Prometheus' parser and engine, on a file of the source tree with standard input.
+func PromQL(stdin, command, file string) (string, error) {
+	cmd := exec.Command("go", "run", "-C=hack/promql", ".", command, filepath.Join("..", "..", file))
+	cmd.Stdin = strings.NewReader(stdin)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	return run(cmd)
+}
+
 // ForeignCRDs are the paths of files with the real CustomResourceDefinitions of another project, in the module that
 // hack/tools/crds.mod pins.
 func ForeignCRDs(module string, files ...string) ([]string, error) {
@@ -119,7 +127,7 @@ func run(cmd *exec.Cmd) (string, error) {
 // remember looks into the folders that the programs read. What they read go test does not see, and it would answer from its cache
 // after a change; of a folder that a test looks into it remembers the files.
 func remember(root string) error {
-	for _, folder := range []string{"config", "charts", "hack/tools"} {
+	for _, folder := range []string{"config", "charts", "hack/tools", "hack/promql"} {
 		if err := filepath.WalkDir(filepath.Join(root, folder), func(_ string, _ fs.DirEntry, err error) error { return err }); err != nil {
 			return err
 		}
