@@ -24,17 +24,44 @@ type dashboard struct {
 	Templating    struct {
 		List []struct{ Name, Type, Query string }
 	}
-	Panels []struct {
-		ID      int
-		Type    string
-		Title   string
-		GridPos struct{ X, Y, W, H int }
-		Targets []struct {
-			RefID      string
-			Expr       string
-			Datasource struct{ UID string }
+	Panels []panel
+}
+
+type panel struct {
+	ID          int
+	Type        string
+	Title       string
+	Description string
+	GridPos     struct{ X, Y, W, H int }
+	Targets     []struct {
+		RefID        string
+		Expr         string
+		LegendFormat string
+		Datasource   struct{ UID string }
+	}
+	FieldConfig struct {
+		Overrides []struct {
+			Matcher    struct{ ID, Options string }
+			Properties []struct{ ID string }
 		}
 	}
+}
+
+// colours that the panel gives to a name of its legend by rules of its own.
+func (p panel) colours(name string) int {
+	given := 0
+	for _, o := range p.FieldConfig.Overrides {
+		fits := o.Matcher.Options == name
+		if o.Matcher.ID == "byRegexp" {
+			fits = regexp.MustCompile("^(?:" + o.Matcher.Options + ")$").MatchString(name)
+		}
+		for _, property := range o.Properties {
+			if fits && property.ID == "color" {
+				given++
+			}
+		}
+	}
+	return given
 }
 
 func theDashboard(g *WithT) dashboard {
@@ -50,9 +77,10 @@ func theDashboard(g *WithT) dashboard {
 func TestAlertsAndDashboardReadMetricsThatThereAre(t *testing.T) {
 	g := NewWithT(t)
 	var expressions []string
+	shown := strings.NewReplacer("$__range", "6h") // Grafana's, for the time that is shown
 	for _, panel := range theDashboard(g).Panels {
 		for _, target := range panel.Targets {
-			expressions = append(expressions, target.Expr)
+			expressions = append(expressions, shown.Replace(target.Expr))
 		}
 	}
 	g.Expect(len(expressions)).To(BeNumerically(">", 20))
@@ -121,4 +149,64 @@ func TestTheDashboardIsOneThatGrafanaCanShow(t *testing.T) {
 	text := shipped.Object["data"].(map[string]any)["extension-operator.json"].(string)
 	g.Expect(json.Unmarshal([]byte(text), &again)).To(Succeed())
 	g.Expect(again).To(Equal(d))
+}
+
+// TestTheDashboardCanBeRead: no title is cut at a width of 1600 pixels, each panel says what it shows, and each line has a name.
+func TestTheDashboardCanBeRead(t *testing.T) {
+	g := NewWithT(t)
+	for _, panel := range theDashboard(g).Panels {
+		g.Expect(len(panel.Title)).To(BeNumerically("<=", 5*panel.GridPos.W), panel.Title)
+		g.Expect(panel.Description != "").To(Equal(panel.Type != "row"), panel.Title)
+		for _, target := range panel.Targets {
+			g.Expect(target.LegendFormat != "" || len(panel.Targets) == 1 && panel.Type == "stat").To(BeTrue(), panel.Title)
+		}
+	}
+}
+
+// TestTheDashboardCountsFailuresAsTheAlertDoes: an Installation that has failed is one on both.
+func TestTheDashboardCountsFailuresAsTheAlertDoes(t *testing.T) {
+	g := NewWithT(t)
+	alerts, err := os.ReadFile(filepath.Join(root, chart, "files", "alerts.yaml"))
+	g.Expect(err).NotTo(HaveOccurred())
+	failed := regexp.MustCompile(`extension_operator_installations\{reason=~"[^"]*Failed[^"]*"\}`)
+	counted := 0
+	for _, panel := range theDashboard(g).Panels {
+		for _, target := range panel.Targets {
+			for _, selector := range failed.FindAllString(target.Expr, -1) {
+				counted++
+				g.Expect(string(alerts)).To(ContainSubstring(selector))
+			}
+		}
+	}
+	g.Expect(counted).To(Equal(1))
+}
+
+// TestEveryReasonHasItsColour: by what is at fault, so one that is new to docs/metrics.md is put in a class.
+func TestEveryReasonHasItsColour(t *testing.T) {
+	g := NewWithT(t)
+	text, err := os.ReadFile(filepath.Join(root, "docs", "metrics.md"))
+	g.Expect(err).NotTo(HaveOccurred())
+	labelled := map[string]string{
+		"Extensions by reason of Ready":    "extensions",
+		"Loads by outcome":                 "loads_total",
+		"Reload tokens answered":           "reload_tokens_handled_total",
+		"Installations by reason of Ready": "installations",
+		"Attempts that have ended":         "installation_attempts_total",
+	}
+	for _, panel := range theDashboard(g).Panels {
+		metric := labelled[panel.Title]
+		delete(labelled, panel.Title)
+		if metric == "" {
+			continue
+		}
+		row := regexp.MustCompile("(?m)^\\| `extension_operator_" + metric + "` \\|.*`(?:reason|outcome)`: ([^|<]+)").FindSubmatch(text)
+		g.Expect(row).NotTo(BeNil(), metric)
+		names := regexp.MustCompile("`([A-Za-z]+)`").FindAllSubmatch(row[1], -1)
+		g.Expect(len(names)).To(BeNumerically(">", 10), metric)
+		for _, name := range names {
+			legend := strings.NewReplacer("{{purpose}}", "Apply", "{{reason}}", string(name[1]), "{{outcome}}", string(name[1])).Replace(panel.Targets[0].LegendFormat)
+			g.Expect(panel.colours(legend)).To(Equal(1), "%s: %s", panel.Title, legend)
+		}
+	}
+	g.Expect(labelled).To(BeEmpty())
 }
