@@ -83,6 +83,7 @@ func options(s config.Settings) manager.Options {
 		LeaderElection:                s.LeaderElect,
 		LeaderElectionID:              leaseName(s),
 		LeaderElectionNamespace:       s.LeaderElectionNS,
+		LeaderElectionLabels:          installation.LeaseLabels(s.Runs(config.InstallationController)),
 		LeaderElectionReleaseOnCancel: true,
 		GracefulShutdownTimeout:       &grace,
 	}
@@ -92,9 +93,9 @@ func options(s config.Settings) manager.Options {
 // each has its own.
 func leaseName(s config.Settings) string {
 	if s.Runs(config.ExtensionController) {
-		return "extension-operator.provisioning.dev"
+		return installation.LoaderLease
 	}
-	return "extension-installer.provisioning.dev"
+	return installation.InstallerLease
 }
 
 func scheme() *runtime.Scheme {

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -24,7 +23,8 @@ They keep an Installation until its hook uninstall has run. Where no operator is
 deleted stays forever; this lets it go. NOTHING IS UNINSTALLED: what Installations with the deletionPolicy
 Uninstall have installed stays, with the label extensions.provisioning.dev/installation-uid.
 
-Stop the controller of Installations before, which puts them on again; --stop does that.`
+While a controller of Installations is running, which would put them on again, nothing is done: stop it before, as
+--stop does. One that was killed counts as running until its Lease has run out, which is waited for.`
 
 // releaseWait bounds all of it, the end of pods included.
 const releaseWait = 4 * time.Minute
@@ -79,11 +79,8 @@ func (f *releaseFlags) run(ctx context.Context, out io.Writer) error {
 	did := "released"
 	if f.dryRun {
 		did = "would release"
-	}
-	if f.stop != "" && !f.dryRun {
-		if err := installation.StopController(ctx, c, types.NamespacedName{Namespace: stop[0], Name: stop[1]}, time.Second); err != nil {
-			return fmt.Errorf("stop the Deployment %s: %w", f.stop, err)
-		}
+	} else if err := f.quiet(ctx, c, stop, out); err != nil {
+		return err
 	}
 	count := 0
 	err = installation.Release{Client: c, Namespace: f.namespace, DryRun: f.dryRun, Tell: func(r installation.Released) {
@@ -91,8 +88,17 @@ func (f *releaseFlags) run(ctx context.Context, out io.Writer) error {
 		_, _ = fmt.Fprintf(out, "%s %s %s/%s\n", did, r.Kind, r.Namespace, r.Name)
 	}}.All(ctx)
 	_, _ = fmt.Fprintf(out, "%s %d objects\n", did, count)
-	if errors.Is(err, installation.ErrComesAgain) && f.stop == "" {
-		return fmt.Errorf("%w, such as by --stop=extension-system/extension-installer", err)
-	}
 	return err
+}
+
+// quiet returns when no controller of Installations is running, and stops the one that it is to stop.
+func (f *releaseFlags) quiet(ctx context.Context, c client.Client, stop []string, out io.Writer) error {
+	if f.stop != "" {
+		if err := installation.StopController(ctx, c, types.NamespacedName{Namespace: stop[0], Name: stop[1]}, time.Second); err != nil {
+			return fmt.Errorf("stop the Deployment %s: %w", f.stop, err)
+		}
+	}
+	return installation.AwaitNoLeader(ctx, c, func(leader installation.Leader, term time.Duration) {
+		_, _ = fmt.Fprintf(out, "waiting up to %s whether %s, which has the Lease %s, is still running\n", term, leader.Name, leader.Lease)
+	})
 }

@@ -4,7 +4,6 @@ package installation
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -33,8 +32,12 @@ const (
 	page = 500
 )
 
-// ErrComesAgain says that the finalizers are put on again as they are taken off.
-var ErrComesAgain = errors.New("objects got a finalizer of the operator again: a controller of Installations is still running; stop it first")
+// ErrComesAgain says that the finalizers are put on again as they are taken off, by a controller that holds no Lease.
+var ErrComesAgain = errors.New("objects got a finalizer of the operator again, or changed each time: a controller of Installations is still running, " +
+	"perhaps one with --leader-elect=false; stop it first")
+
+// refusals is how many objects are named that the API server does not let go of.
+const refusals = 10
 
 // Released is an object that a finalizer of this operator was taken off, or would be.
 type Released struct {
@@ -72,26 +75,39 @@ type held struct {
 	labelled bool
 }
 
-// All releases everything that there is.
+// All releases everything that there is, but what the API server refuses to change, which its error tells.
 func (r Release) All(ctx context.Context) error {
 	for range passes {
-		found := 0
+		t := &tally{}
 		for _, h := range kept() {
-			n, err := r.every(ctx, h)
-			if err != nil {
+			if err := r.every(ctx, h, t); err != nil {
 				return fmt.Errorf("release every %s: %w", h.kind.Kind, err)
 			}
-			found += n
 		}
-		if found == 0 || r.DryRun {
-			return nil
+		if t.again == 0 || r.DryRun {
+			return t.refused()
 		}
 	}
 	return ErrComesAgain
 }
 
-// every releases those of one kind, and counts how many had the finalizer.
-func (r Release) every(ctx context.Context, h held) (found int, err error) {
+// tally is what one pass has met.
+type tally struct {
+	// again is how many objects had the finalizer, and are to be looked at once more.
+	again int
+	// no are those that the API server does not let go of.
+	no []error
+}
+
+func (t *tally) refused() error {
+	if more := len(t.no) - refusals; more > 0 {
+		t.no = append(t.no[:refusals], fmt.Errorf("and %d more", more))
+	}
+	return errors.Join(t.no...)
+}
+
+// every releases those of one kind.
+func (r Release) every(ctx context.Context, h held, t *tally) error {
 	options := []client.ListOption{client.InNamespace(r.Namespace), client.Limit(page)}
 	if h.labelled {
 		options = append(options, client.HasLabels{InstallationLabel})
@@ -101,54 +117,49 @@ func (r Release) every(ctx context.Context, h held) (found int, err error) {
 		list.SetGroupVersionKind(h.kind.GroupVersion().WithKind(h.kind.Kind + "List"))
 		err := r.Client.List(ctx, list, append(options, client.Continue(next))...)
 		if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) { // the CRD is gone, and what was of it
-			return found, nil
+			return nil
 		}
 		if err != nil {
-			return found, err
+			return err
 		}
 		for i := range list.Items {
 			list.Items[i].SetGroupVersionKind(h.kind)
-			had, err := r.one(ctx, &list.Items[i], h.finalizer)
-			if err != nil {
-				return found, err
-			}
-			if had {
-				found++
+			if err := r.one(ctx, &list.Items[i], h.finalizer, t); err != nil {
+				return err
 			}
 		}
 		if next = list.Continue; next == "" {
-			return found, nil
+			return nil
 		}
 	}
 }
 
 // one releases an object, if it has the finalizer. Somebody else's change in between leaves it to the next pass.
-func (r Release) one(ctx context.Context, object *metav1.PartialObjectMetadata, finalizer string) (had bool, err error) {
-	at := slices.Index(object.Finalizers, finalizer)
-	if at < 0 {
-		return false, nil
+func (r Release) one(ctx context.Context, object *metav1.PartialObjectMetadata, finalizer string, t *tally) error {
+	if !slices.Contains(object.Finalizers, finalizer) {
+		return nil
 	}
 	told := Released{Kind: object.Kind, Namespace: object.Namespace, Name: object.Name}
 	if !r.DryRun {
-		path := fmt.Sprintf("/metadata/finalizers/%d", at)
-		patch, err := json.Marshal([]map[string]any{
-			{"op": "test", "path": "/metadata/uid", "value": object.UID},
-			{"op": "test", "path": path, "value": finalizer},
-			{"op": "remove", "path": path},
-		})
-		if err != nil {
-			return true, err
+		base := object.DeepCopy()
+		object.Finalizers = slices.DeleteFunc(object.Finalizers, func(f string) bool { return f == finalizer })
+		err := r.Client.Patch(ctx, object, client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{}))
+		switch {
+		case apierrors.IsNotFound(err):
+			return nil
+		case apierrors.IsConflict(err):
+			t.again++
+			return nil
+		case apierrors.IsInvalid(err), apierrors.IsForbidden(err):
+			t.no = append(t.no, fmt.Errorf("%s %s/%s keeps its finalizer, because the API server refuses the change: %w", told.Kind, told.Namespace, told.Name, err))
+			return nil
+		case err != nil:
+			return fmt.Errorf("%s %s/%s: %w", told.Kind, told.Namespace, told.Name, err)
 		}
-		err = r.Client.Patch(ctx, object, client.RawPatch(types.JSONPatchType, patch))
-		if apierrors.IsNotFound(err) || apierrors.IsInvalid(err) || apierrors.IsConflict(err) {
-			return true, nil
-		}
-		if err != nil {
-			return true, fmt.Errorf("%s %s/%s: %w", told.Kind, told.Namespace, told.Name, err)
-		}
+		t.again++
 	}
 	r.Tell(told)
-	return true, nil
+	return nil
 }
 
 // alive are pods that have not ended: one that was evicted stays to be looked at.

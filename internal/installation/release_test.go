@@ -13,6 +13,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -180,9 +181,49 @@ func TestReleaseSaysWhenAControllerPutsFinalizersOnAgain(t *testing.T) {
 		},
 	})
 	release := installation.Release{Client: held, Namespace: ns.Name, Tell: func(installation.Released) {}}
-	g.Expect(release.All(t.Context())).To(MatchError(ContainSubstring("a controller of Installations is still running; stop it first")))
+	g.Expect(release.All(t.Context())).To(MatchError(installation.ErrComesAgain))
 	release.Client = c
 	g.Expect(release.All(t.Context())).To(Succeed())
+}
+
+// TestReleaseTellsWhatTheAPIServerRefuses, and lets go of the rest: a policy of the cluster's owner denies the change of Installations.
+func TestReleaseTellsWhatTheAPIServerRefuses(t *testing.T) {
+	g := NewWithT(t)
+	c, admin := uninstaller(g)
+	namespace, ours, _ := leftovers(t, g, admin)
+	denied(t, g, admin, namespace)
+	release := installation.Release{Client: c, Namespace: namespace, Tell: func(installation.Released) {}}
+	// The API server takes a moment to heed a new policy.
+	frozen := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"a":"b"}}}`))
+	g.Eventually(func() bool { return apierrors.IsInvalid(c.Patch(t.Context(), ours[0], frozen, client.DryRunAll)) }, "30s", "100ms").Should(BeTrue())
+
+	err := release.All(t.Context())
+	g.Expect(err).To(MatchError(And(ContainSubstring("Installation "+namespace+"/db keeps its finalizer, because the API server refuses the change"), ContainSubstring("frozen on fridays"))))
+	g.Expect(err).NotTo(MatchError(installation.ErrComesAgain))
+	g.Expect(finalizersOf(g, admin, ours[0])).To(Equal([]string{installation.UninstallFinalizer}))
+	g.Expect(finalizersOf(g, admin, ours[1])).To(BeEmpty())
+	g.Expect(finalizersOf(g, admin, ours[2])).To(Equal([]string{foreign}))
+}
+
+// denied has the API server refuse each change of an Installation of a namespace, as invalid, until the test ends.
+func denied(t *testing.T, g *WithT, admin client.Client, namespace string) {
+	fail, all := admissionv1.Fail, []string{"*"}
+	policy := &admissionv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: namespace}, Spec: admissionv1.ValidatingAdmissionPolicySpec{
+		FailurePolicy: &fail,
+		MatchConstraints: &admissionv1.MatchResources{ResourceRules: []admissionv1.NamedRuleWithOperations{{RuleWithOperations: admissionv1.RuleWithOperations{
+			Operations: []admissionv1.OperationType{admissionv1.Update},
+			Rule:       admissionv1.Rule{APIGroups: []string{api.GroupVersion.Group}, APIVersions: all, Resources: []string{"installations"}},
+		}}}},
+		Validations: []admissionv1.Validation{{Expression: "false", Message: "frozen on fridays"}},
+	}}
+	in := &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: namespace}}
+	binding := &admissionv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: namespace}, Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
+		PolicyName: namespace, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny}, MatchResources: &admissionv1.MatchResources{NamespaceSelector: in},
+	}}
+	for _, object := range []client.Object{policy, binding} {
+		g.Expect(admin.Create(t.Context(), object)).To(Succeed())
+		t.Cleanup(func() { g.Expect(admin.Delete(context.Background(), object)).To(Succeed()) })
+	}
 }
 
 func TestStopScalesTheControllerToNothingAndWaitsForItsPods(t *testing.T) {
