@@ -52,7 +52,7 @@ manifests: ## Generate the CRDs and the controllers' RBAC roles
 
 # What the chart has of config/, as the chart has it.
 CHART_FILES := crds:crd/bases/extensions.provisioning.dev_extensions.yaml crds:crd/bases/extensions.provisioning.dev_installations.yaml \
-	rbac:rbac/role.yaml rbac:rbac/installer_role.yaml rbac:rbac/leader_election_role.yaml rbac:rbac/cache_role.yaml \
+	rbac:rbac/role.yaml rbac:rbac/installer_role.yaml rbac:rbac/leader_election_role.yaml rbac:rbac/installer_leader_election_role.yaml rbac:rbac/cache_role.yaml \
 	rbac:rbac/metrics_auth_role.yaml rbac:rbac/metrics_reader_role.yaml \
 	rbac:rbac/extension_admin_role.yaml rbac:rbac/extension_editor_role.yaml rbac:rbac/extension_viewer_role.yaml rbac:rbac/extension_api_user_role.yaml \
 	rbac:rbac/installation_admin_role.yaml rbac:rbac/installation_editor_role.yaml rbac:rbac/installation_viewer_role.yaml \

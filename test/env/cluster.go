@@ -127,11 +127,14 @@ func newEnvironment(assets, crds, dir string) (*envtest.Environment, error) {
 	return environment, nil
 }
 
-// auditPolicy has every request recorded when it is answered, a watch when it begins too.
+// auditPolicy has every request recorded when it is answered, a watch when it begins too; questions about rights with their answers.
 const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
-rules: [{level: Metadata}]
+rules:
+- level: RequestResponse
+  resources: [{group: authorization.k8s.io, resources: [subjectaccessreviews]}]
+- level: Metadata
 `
 
 // audit has the API server write an audit log, and returns its path.

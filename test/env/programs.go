@@ -40,6 +40,9 @@ func SandboxHelper() (string, error) {
 // kept in the cache folder, so that only a change of the source costs a build. Several processes may ask at once.
 func Build(pkg string) (string, error) {
 	root, err := tree.Root()
+	if err == nil {
+		err = remember(root)
+	}
 	if err != nil {
 		return "", err
 	}

@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -43,8 +44,6 @@ import (
 
 const (
 	shippedNamespace = "extension-system"
-	// team is where the objects of the run are.
-	team = "team"
 	// patience is for one thing on a small machine that does much else.
 	patience = 60 * time.Second
 )
@@ -57,12 +56,12 @@ type world struct {
 	admin   client.Client
 	manager string
 	shelf   string
-	// args are those of the shipped Deployments, by their names.
-	args map[string][]string
+	// shipped are the containers of the Deployments, by the names of these.
+	shipped map[string]corev1.Container
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{WithT: NewWithT(t), t: t, shelf: t.TempDir(), args: map[string][]string{}}
+	w := &world{WithT: NewWithT(t), t: t, shelf: t.TempDir(), shipped: map[string]corev1.Container{}}
 	var err error
 	w.cluster, err = env.StartAudited()
 	w.Expect(err).NotTo(HaveOccurred())
@@ -81,15 +80,37 @@ func newWorld(t *testing.T) *world {
 			if object.GetKind() == "Deployment" {
 				deployment := &appsv1.Deployment{}
 				w.Expect(runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, deployment)).To(Succeed())
-				w.args[deployment.Name] = deployment.Spec.Template.Spec.Containers[0].Args
+				w.shipped[deployment.Name] = deployment.Spec.Template.Spec.Containers[0]
 			}
 			if object.GetKind() != "Job" {
 				w.Expect(client.IgnoreAlreadyExists(w.admin.Create(t.Context(), object))).To(Succeed(), object.GetName())
 			}
 		}
 	}
-	w.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: team}})
 	return w
+}
+
+// place is a namespace that somebody uses. What is there is called after it too.
+type place struct {
+	*world
+	namespace string
+}
+
+// in makes a namespace the first time.
+func (w *world) in(namespace string) place {
+	w.t.Helper()
+	w.Expect(client.IgnoreAlreadyExists(w.admin.Create(w.t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}))).To(Succeed())
+	return place{w, namespace}
+}
+
+func (w place) own(name string) string { return name + "-" + w.namespace }
+
+func (w place) named(name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Namespace: w.namespace, Name: w.own(name)}
+}
+
+func (w place) key(name string) client.ObjectKey {
+	return client.ObjectKey{Namespace: w.namespace, Name: w.own(name)}
 }
 
 func (w *world) kustomized(folder string) []*unstructured.Unstructured {
@@ -161,13 +182,16 @@ func (w *world) run(deployment string) *process {
 	p := &process{w: w, api: w.free(), metrics: w.free(), log: &lockedBuffer{}}
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	w.Expect(err).NotTo(HaveOccurred())
-	args := append(append([]string{}, w.args[deployment]...),
+	args := append(append([]string{}, w.shipped[deployment].Args...),
 		"--kubeconfig="+w.kubeconfig(deployment), "--leader-election-namespace="+shippedNamespace, "--library=own="+w.shelf, "--library="+filepath.Join(root, "extensions"),
 		"--library-interval=1s", "--nushell-path="+nu, "--provisioning-path="+filepath.Join(root, "nushell"), "--sandbox-path="+helper, "--data-dir="+w.t.TempDir(),
 		"--metrics-bind-address="+p.metrics, "--health-probe-bind-address=0", "--api-bind-address="+p.api)
 	p.cmd, err = env.Command(w.manager, args...)
 	w.Expect(err).NotTo(HaveOccurred())
-	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
+	p.cmd.Stdout, p.cmd.Stderr, p.cmd.Env = p.log, p.log, os.Environ()
+	for _, variable := range w.shipped[deployment].Env {
+		p.cmd.Env = append(p.cmd.Env, variable.Name+"="+variable.Value)
+	}
 	w.Expect(p.cmd.Start()).To(Succeed())
 	w.t.Cleanup(func() {
 		if w.t.Failed() {
@@ -176,6 +200,13 @@ func (w *world) run(deployment string) *process {
 		p.stop()
 	})
 	return p
+}
+
+// kill ends it as nothing else can, so that it gives nothing back.
+func (p *process) kill() {
+	p.stopped = true
+	p.w.Expect(syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)).To(Succeed()) // its group: where there is a tether, that too
+	_ = p.cmd.Wait()                                                            // says that it was killed
 }
 
 // stop ends it in order.
@@ -230,16 +261,16 @@ func (w *world) publish(name, version, module string) {
 }
 
 // extension makes one that is called like what it asks for.
-func (w *world) extension(name string) {
+func (w place) extension(name string) {
 	w.t.Helper()
-	w.create(&api.Extension{ObjectMeta: metav1.ObjectMeta{Namespace: team, Name: name}, Spec: api.ExtensionSpec{Type: api.TaskservType, Name: name}})
+	w.create(&api.Extension{ObjectMeta: w.named(name), Spec: api.ExtensionSpec{Type: api.TaskservType, Name: name}})
 }
 
-func (w *world) installation(name, extension string, change ...func(*api.Installation)) {
+func (w place) installation(name, extension string, change ...func(*api.Installation)) {
 	w.t.Helper()
 	inst := &api.Installation{
-		ObjectMeta: metav1.ObjectMeta{Namespace: team, Name: name},
-		Spec:       api.InstallationSpec{ExtensionRef: api.ExtensionReference{Name: extension}, ServiceAccountName: "hooks"},
+		ObjectMeta: w.named(name),
+		Spec:       api.InstallationSpec{ExtensionRef: api.ExtensionReference{Name: w.own(extension)}, ServiceAccountName: w.own("hooks")},
 	}
 	for _, c := range change {
 		c(inst)
@@ -248,10 +279,10 @@ func (w *world) installation(name, extension string, change ...func(*api.Install
 }
 
 // becomes waits for the reason of Ready.
-func (w *world) becomes(object client.Object, name, reason string) {
+func (w place) becomes(object client.Object, name, reason string) {
 	w.t.Helper()
 	w.Eventually(func() (string, error) {
-		if err := w.admin.Get(w.t.Context(), client.ObjectKey{Namespace: team, Name: name}, object); err != nil {
+		if err := w.admin.Get(w.t.Context(), w.key(name), object); err != nil {
 			return "", err
 		}
 		var conditions []metav1.Condition
@@ -269,10 +300,10 @@ func (w *world) becomes(object client.Object, name, reason string) {
 	}, patience, "50ms").Should(HavePrefix(reason+":"), name)
 }
 
-func (w *world) isGone(object client.Object, name string) {
+func (w place) isGone(object client.Object, name string) {
 	w.t.Helper()
 	w.Eventually(func() error {
-		err := w.admin.Get(w.t.Context(), client.ObjectKey{Namespace: team, Name: name}, object)
+		err := w.admin.Get(w.t.Context(), w.key(name), object)
 		if err == nil {
 			return errors.New("it is there")
 		}
@@ -280,13 +311,18 @@ func (w *world) isGone(object client.Object, name string) {
 	}, patience, "50ms").Should(Succeed(), name)
 }
 
+// of selects what belongs to an Installation.
+func (w place) of(installation string) client.MatchingLabels {
+	return client.MatchingLabels{"extensions.provisioning.dev/installation": w.own(installation)}
+}
+
 // pod waits for one of an Installation that has not ended, and returns it with its Job's name.
-func (w *world) pod(installation string) *corev1.Pod {
+func (w place) pod(installation string) *corev1.Pod {
 	w.t.Helper()
 	var pod *corev1.Pod
 	w.Eventually(func() *corev1.Pod {
 		list := &corev1.PodList{}
-		w.Expect(w.admin.List(w.t.Context(), list, client.InNamespace(team), client.MatchingLabels{"extensions.provisioning.dev/installation": installation})).To(Succeed())
+		w.Expect(w.admin.List(w.t.Context(), list, client.InNamespace(w.namespace), w.of(installation))).To(Succeed())
 		pod = nil
 		for i := range list.Items {
 			if list.Items[i].Status.Phase == corev1.PodPending {
@@ -296,7 +332,7 @@ func (w *world) pod(installation string) *corev1.Pod {
 		return pod
 	}, patience, "50ms").ShouldNot(BeNil(), func() string {
 		inst := &api.Installation{}
-		_ = w.admin.Get(w.t.Context(), client.ObjectKey{Namespace: team, Name: installation}, inst)
+		_ = w.admin.Get(w.t.Context(), w.key(installation), inst)
 		return fmt.Sprintf("%s: %+v", installation, inst.Status)
 	})
 	return pod
@@ -325,10 +361,10 @@ func (w *world) ends(pod *corev1.Pod) {
 }
 
 // loses deletes the Job of an Installation as somebody does who is allowed to, and does not wait for the operator.
-func (w *world) loses(installation string) {
+func (w place) loses(installation string) {
 	w.t.Helper()
 	jobs := &batchv1.JobList{}
-	w.Expect(w.admin.List(context.Background(), jobs, client.InNamespace(team), client.MatchingLabels{"extensions.provisioning.dev/installation": installation})).To(Succeed())
+	w.Expect(w.admin.List(context.Background(), jobs, client.InNamespace(w.namespace), w.of(installation))).To(Succeed())
 	for i := range jobs.Items {
 		w.Expect(w.admin.Patch(context.Background(), &jobs.Items[i], finalizers("null"))).To(Succeed())
 		w.Expect(w.admin.Delete(context.Background(), &jobs.Items[i], client.PropagationPolicy(metav1.DeletePropagationBackground))).To(Succeed())
@@ -336,10 +372,10 @@ func (w *world) loses(installation string) {
 }
 
 // holdJob puts the operator's finalizer on the Job of an Installation again.
-func (w *world) holdJob(installation string) {
+func (w place) holdJob(installation string) {
 	w.t.Helper()
 	jobs := &batchv1.JobList{}
-	w.Expect(w.admin.List(context.Background(), jobs, client.InNamespace(team), client.MatchingLabels{"extensions.provisioning.dev/installation": installation})).To(Succeed())
+	w.Expect(w.admin.List(context.Background(), jobs, client.InNamespace(w.namespace), w.of(installation))).To(Succeed())
 	w.Expect(jobs.Items).To(HaveLen(1))
 	w.Expect(w.admin.Patch(context.Background(), &jobs.Items[0], finalizers(`["extensions.provisioning.dev/outcome"]`))).To(Succeed())
 }
