@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
+	"provisioning.dev/extension-operator/internal/config"
 	"provisioning.dev/extension-operator/test/manifests"
 )
 
@@ -118,57 +119,50 @@ var _ = Describe("the manifests", func() {
 	})
 })
 
-// The pod's limit has room for the manager and for every nu at once: it is not the kernel that decides what ends.
-func TestMemoryOfThePodSuffices(t *testing.T) {
-	g := NewWithT(t)
-	text, err := os.ReadFile(filepath.Join("..", "..", "config", "manager", "deployment.yaml"))
+// The pods' limits have room for the manager and for every nu at once: it is not the kernel that decides what ends.
+func TestMemoryOfThePodsSuffices(t *testing.T) {
+	for _, file := range []string{"deployment.yaml", "installer_deployment.yaml"} {
+		g := NewWithT(t)
+		container := shipped(g, file).Spec.Template.Spec.Containers[0]
+		var environ []string
+		var heap resource.Quantity
+		for _, variable := range container.Env {
+			environ = append(environ, variable.Name+"="+variable.Value)
+			if variable.Name == "GOMEMLIMIT" {
+				heap = resource.MustParse(strings.TrimSuffix(variable.Value, "B"))
+			}
+		}
+		g.Expect(heap.IsZero()).To(BeFalse())
+		cmd := command()
+		g.Expect(cmd.Flags().Parse(container.Args)).To(Succeed())
+		effective, err := config.Load(config.Sources{Environ: environ, Flags: cmd.Flags()})
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(environ).To(ContainElement(HavePrefix("EXTOP_LOADING_LOAD_SLOTS=")), "the default follows the machine, which a pod's limit does not")
+		needed := heap.Value() + int64(effective.Settings.LoadSlots)*int64(effective.Settings.LoadMemory)<<20
+		limit := container.Resources.Limits[corev1.ResourceMemory]
+		g.Expect(needed).To(BeNumerically("<=", limit.Value()), file)
+	}
+}
+
+// shipped is a Deployment of config/manager.
+func shipped(g *WithT, file string) *appsv1.Deployment {
+	text, err := os.ReadFile(filepath.Join("..", "..", "config", "manager", file))
 	g.Expect(err).NotTo(HaveOccurred())
 	deployment := &appsv1.Deployment{}
 	g.Expect(yaml.UnmarshalStrict(text, deployment)).To(Succeed())
-	container := deployment.Spec.Template.Spec.Containers[0]
-
-	flags := command().Flags()
-	g.Expect(flags.Parse(container.Args)).To(Succeed())
-	slots, err := flags.GetInt("load-slots")
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(flags.Changed("load-slots")).To(BeTrue(), "the default follows the machine, which a pod's limit does not")
-
-	var heap resource.Quantity
-	for _, variable := range container.Env {
-		if variable.Name == "GOMEMLIMIT" {
-			heap = resource.MustParse(strings.TrimSuffix(variable.Value, "B"))
-		}
-	}
-	g.Expect(heap.IsZero()).To(BeFalse())
-	memory, err := flags.GetInt("load-memory-mib")
-	g.Expect(err).NotTo(HaveOccurred())
-	needed := heap.Value() + int64(slots)*int64(memory)<<20
-	limit := container.Resources.Limits[corev1.ResourceMemory]
-	g.Expect(needed).To(BeNumerically("<=", limit.Value()))
+	return deployment
 }
 
 // Variables that begin with the prefix of settings are refused where they are none, and a Service called extop would add some.
 func TestServicesGiveThePodNoVariables(t *testing.T) {
 	g := NewWithT(t)
-	text, err := os.ReadFile(filepath.Join("..", "..", "config", "manager", "deployment.yaml"))
-	g.Expect(err).NotTo(HaveOccurred())
-	deployment := &appsv1.Deployment{}
-	g.Expect(yaml.UnmarshalStrict(text, deployment)).To(Succeed())
-	g.Expect(deployment.Spec.Template.Spec.EnableServiceLinks).To(HaveValue(BeFalse()))
+	g.Expect(shipped(g, "deployment.yaml").Spec.Template.Spec.EnableServiceLinks).To(HaveValue(BeFalse()))
 }
 
 // A Service's port has a name of the container's, and that is where the flags have the manager listen.
 func TestServicesReachThePortsThatAreListenedOn(t *testing.T) {
 	g := NewWithT(t)
-	folder := filepath.Join("..", "..", "config", "manager")
-	read := func(file string, into any) {
-		text, err := os.ReadFile(filepath.Join(folder, file))
-		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(yaml.UnmarshalStrict(text, into)).To(Succeed())
-	}
-	deployment := &appsv1.Deployment{}
-	read("deployment.yaml", deployment)
-	pod := deployment.Spec.Template
+	pod := shipped(g, "deployment.yaml").Spec.Template
 	flags := command().Flags()
 	g.Expect(flags.Parse(pod.Spec.Containers[0].Args)).To(Succeed())
 	ports := map[string]int32{}
@@ -181,8 +175,10 @@ func TestServicesReachThePortsThatAreListenedOn(t *testing.T) {
 		g.Expect(address).To(Equal(fmt.Sprintf(":%d", ports[port])), flag)
 	}
 	for _, file := range []string{"metrics_service.yaml", "api_service.yaml"} {
+		text, err := os.ReadFile(filepath.Join("..", "..", "config", "manager", file))
+		g.Expect(err).NotTo(HaveOccurred())
 		service := &corev1.Service{}
-		read(file, service)
+		g.Expect(yaml.UnmarshalStrict(text, service)).To(Succeed())
 		g.Expect(ports).To(HaveKeyWithValue(service.Spec.Ports[0].TargetPort.String(), service.Spec.Ports[0].Port), file)
 		for label, value := range service.Spec.Selector {
 			g.Expect(pod.Labels).To(HaveKeyWithValue(label, value), file)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -112,31 +113,25 @@ func TestMemoryOfThePodsSuffices(t *testing.T) {
 				continue
 			}
 			container := podsOf(g, all)[deployment].Spec.Containers[0]
-			slots, memory := number(g, container.Args, "--load-slots=", 0), number(g, container.Args, "--load-memory-mib=", 384)
-			g.Expect(slots).To(BeNumerically(">", 0), "the default follows the machine, which a pod's limit does not")
-			var heap resource.Quantity
-			for _, variable := range container.Env {
-				if variable.Name == "GOMEMLIMIT" {
-					heap = resource.MustParse(strings.TrimSuffix(variable.Value, "B"))
-				}
-			}
-			g.Expect(heap.IsZero()).To(BeFalse())
-			limit := container.Resources.Limits[corev1.ResourceMemory]
-			g.Expect(limit.Value()).To(BeNumerically(">=", heap.Value()+int64(slots)*int64(memory)<<20+32<<20), "%s: %s", name, deployment)
+			env := environment(container)
+			slots, err := strconv.ParseInt(env["EXTOP_LOADING_LOAD_SLOTS"], 10, 64)
+			g.Expect(err).NotTo(HaveOccurred(), "the default follows the machine, which a pod's limit does not")
+			memory, err := strconv.ParseInt(env["EXTOP_LIMITS_LOAD_MEMORY_MIB"], 10, 64)
+			g.Expect(err).NotTo(HaveOccurred())
+			heap := resource.MustParse(strings.TrimSuffix(env["GOMEMLIMIT"], "B"))
+			limit, request := container.Resources.Limits[corev1.ResourceMemory], container.Resources.Requests[corev1.ResourceMemory]
+			g.Expect(limit.Value()).To(BeNumerically(">=", heap.Value()+slots*memory<<20+32<<20), "%s: %s", name, deployment)
+			g.Expect(limit.Cmp(request)).To(BeNumerically(">=", 0), "%s: %s", name, deployment)
 		}
 	}
 }
 
-func number(g *WithT, args []string, flag string, standard int) int {
-	for _, arg := range args {
-		if rest, ok := strings.CutPrefix(arg, flag); ok {
-			n := 0
-			_, err := fmt.Sscan(rest, &n)
-			g.Expect(err).NotTo(HaveOccurred())
-			return n
-		}
+func environment(container corev1.Container) map[string]string {
+	env := map[string]string{}
+	for _, variable := range container.Env {
+		env[variable.Name] = variable.Value
 	}
-	return standard
+	return env
 }
 
 func TestValuesReachBothDeployments(t *testing.T) {
@@ -154,12 +149,14 @@ func TestValuesReachBothDeployments(t *testing.T) {
 		g.Expect(libraries(args)).To(Equal([]string{
 			"claim=/srv/libraries/claim", "map=/srv/libraries/map", "oci=/srv/libraries/oci", "/usr/share/extension-operator/extensions",
 		}), name)
-		g.Expect(args).To(ContainElements("--config=/etc/extension-operator/config/config.toml", "--load-memory-mib=512", "--sandbox=best-effort"), name)
+		g.Expect(args).To(ContainElements("--config=/etc/extension-operator/config/config.toml"), name)
+		g.Expect(environment(pod.Spec.Containers[0])).To(And(HaveKeyWithValue("EXTOP_LIMITS_LOAD_MEMORY_MIB", "512"), HaveKeyWithValue("EXTOP_LOADING_LOAD_SLOTS", "4"),
+			HaveKeyWithValue("EXTOP_LOADING_SANDBOX", "best-effort"), HaveKeyWithValue("TZ", "UTC")), name)
 		g.Expect(args[len(args)-1]).To(Equal("--log-level=debug"), "the last of a kind counts")
 		mounts := map[string]string{}
 		for _, mount := range pod.Spec.Containers[0].VolumeMounts {
 			mounts[mount.Name] = mount.MountPath
-			g.Expect(mount.ReadOnly).To(Equal(mount.Name != "data" && mount.Name != "tmp"), "%s: %s", name, mount.Name)
+			g.Expect(mount.ReadOnly).To(Equal(mount.Name != "data" && mount.Name != "tmp" && mount.Name != "scratch"), "%s: %s", name, mount.Name)
 		}
 		for _, volume := range pod.Spec.Volumes {
 			g.Expect(mounts).To(HaveKey(volume.Name), name)
@@ -168,7 +165,7 @@ func TestValuesReachBothDeployments(t *testing.T) {
 		g.Expect(pod.Annotations).To(HaveKey("checksum/config"), name)
 		g.Expect(pod.Spec.PriorityClassName).To(Equal("system-cluster-critical"), name)
 	}
-	g.Expect(pods["extension-installer"].Spec.Containers[0].Args).To(ContainElements("--runner-image="+image, "--runner-sandbox=require"))
+	g.Expect(environment(pods["extension-installer"].Spec.Containers[0])).To(And(HaveKeyWithValue("EXTOP_INSTALLATION_RUNNER_IMAGE", image), HaveKeyWithValue("EXTOP_INSTALLATION_RUNNER_SANDBOX", "require")))
 	g.Expect(pods["extension-manager"].Spec.Containers[0].Args).To(ContainElements(
 		"--api-tls-cert-file=/etc/extension-operator/tls/tls.crt", "--api-tls-key-file=/etc/extension-operator/tls/tls.key"))
 
@@ -202,6 +199,31 @@ func TestCRDsAreKeptUnlessToldOtherwise(t *testing.T) {
 	for values, want := range map[string]string{"": "keep", "crds: {keep: false}": ""} {
 		for name, crd := range rendered(t, g, values).of("CustomResourceDefinition") {
 			g.Expect(crd.GetAnnotations()["helm.sh/resource-policy"]).To(Equal(want), name)
+		}
+	}
+}
+
+// TestWhatTheChartSetsIsSetByItAlone: no flag and no variable of its own is given a second time, where one would overrule what is computed of it.
+func TestWhatTheChartSetsIsSetByItAlone(t *testing.T) {
+	g := NewWithT(t)
+	for deployment, section := range map[string]string{"extension-manager": "manager", "extension-installer": "installations"} {
+		own := map[string]bool{}
+		for _, values := range []string{"", everything, matrix["plain metrics"]} {
+			container := podsOf(g, rendered(t, g, values))[deployment].Spec.Containers[0]
+			for _, arg := range container.Args {
+				flag, _, _ := strings.Cut(arg, "=")
+				own["extraArgs: ["+flag+"=x]"] = true
+			}
+			for _, variable := range container.Env {
+				own["extraEnv: [{name: "+variable.Name+", value: x}]"] = true
+			}
+		}
+		delete(own, "extraArgs: [--log-level=x]") // the matrix gives it so
+		delete(own, "extraEnv: [{name: TZ, value: x}]")
+		g.Expect(len(own)).To(BeNumerically(">", 10))
+		for extra := range own {
+			_, err := template(t, section+": {"+extra+"}")
+			g.Expect(err).To(MatchError(MatchRegexp(section+`\.extra(Args|Env) has .*, which the chart sets: (use|leave) `)), extra)
 		}
 	}
 }

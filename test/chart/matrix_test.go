@@ -53,10 +53,13 @@ manager: &workload
   topologySpread: {enabled: true, topologyKey: topology.kubernetes.io/zone, whenUnsatisfiable: DoNotSchedule}
   extraArgs: [--log-level=debug]
   extraEnv: [{name: TZ, value: UTC}]
-  nodeSelector: {kubernetes.io/os: linux}
+  extraVolumes: [{name: scratch, emptyDir: {}}]
+  extraVolumeMounts: [{name: scratch, mountPath: /scratch}]
+  nodeSelector: {disk: ssd}
   tolerations: [{key: a, operator: Exists}]
   affinity: {nodeAffinity: {preferredDuringSchedulingIgnoredDuringExecution: [{weight: 1, preference: {matchExpressions: [{key: a, operator: Exists}]}}]}}
   priorityClassName: system-cluster-critical
+  annotations: {example.org/b: c}
   podLabels: {team: platform}
   podAnnotations: {example.org/c: d}
 installations:
@@ -66,7 +69,7 @@ installations:
 api: {service: {type: LoadBalancer, annotations: {example.org/e: f}}, tls: {secretName: api-tls}}
 metrics:
   readers: [{name: prometheus-k8s, namespace: monitoring}]
-  serviceMonitor: {enabled: true, interval: 1m, labels: {release: kps}}
+  serviceMonitor: {enabled: true, interval: 1m, labels: {release: kps}, authorization: {secretName: own, key: bearer}}
   prometheusRule: {enabled: true, labels: {release: kps}, disabled: [ExtensionsNotReady]}
   dashboard: {enabled: true, annotations: {k8s-sidecar-target-directory: Extensions}}
 networkPolicy:
@@ -75,6 +78,8 @@ networkPolicy:
   apiServerCIDRs: [10.0.0.1/32]
   metricsFrom: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]
   apiFrom: [{podSelector: {}}]
+podSecurityContext: {runAsUser: 1000, runAsGroup: 1000, fsGroup: 1000}
+uninstall: {podLabels: {sidecar.istio.io/inject: "false"}, podAnnotations: {example.org/g: h}}
 `
 
 // nothing is on that can be off.
@@ -102,6 +107,9 @@ var matrix = map[string]string{
 	"no jobs":        "installations: {enabled: false}",
 	"no API":         "api: {enabled: false}",
 	"plain metrics":  "metrics: {secure: false, serviceMonitor: {enabled: true}}",
+	"own reader":     "metrics: {serviceMonitor: {enabled: true}}",
+	"scrape class":   "metrics: {readers: [{name: prometheus-k8s, namespace: monitoring}], serviceMonitor: {enabled: true, scrapeClass: in-cluster}}",
+	"cluster's ids":  "podSecurityContext: {runAsUser: null, runAsGroup: null, fsGroup: null}",
 	"one replica":    "manager: {replicas: 1}\ninstallations: {replicas: 1}",
 	"network policy": "networkPolicy: {enabled: true}",
 	"roles apart":    "rbac: {aggregate: false}\ncrds: {keep: false}",
@@ -167,7 +175,7 @@ func TestEveryRenderedObjectIsWhatAnAPIServerTakes(t *testing.T) {
 	}
 	for _, kind := range []string{
 		"Namespace", "ConfigMap", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "ServiceAccount", "Deployment", "Service",
-		"PodDisruptionBudget", "NetworkPolicy", "ServiceMonitor", "PrometheusRule", "Certificate", "Job", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
+		"PodDisruptionBudget", "NetworkPolicy", "Secret", "ServiceMonitor", "PrometheusRule", "Certificate", "Job", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
 	} {
 		g.Expect(kinds).To(HaveKey(kind), "the matrix tries each kind")
 	}
@@ -301,7 +309,7 @@ func TestThePackageHasTheVersionOfTheImage(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	container := podsOf(g, all)["extension-installer"].Spec.Containers[0]
 	g.Expect(container.Image).To(Equal("extension-operator:v1.2.3"))
-	g.Expect(container.Args).To(ContainElement("--runner-image=extension-operator:v1.2.3"))
+	g.Expect(environment(container)).To(HaveKeyWithValue("EXTOP_INSTALLATION_RUNNER_IMAGE", "extension-operator:v1.2.3"))
 	for _, file := range []string{"alerts.yaml", "dashboard.json"} {
 		text, err := os.ReadFile(filepath.Join(root, chart, "files", file))
 		g.Expect(err).NotTo(HaveOccurred())

@@ -4,7 +4,8 @@ A Deployment of the operator. Takes a dict:
   name       of the Deployment
   component  manager or installer
   values     .Values.manager or .Values.installations
-  args       what this one is told
+  controller which one it runs
+  env        further variables, as pairs of name and value
   api        whether it serves the REST API
 */}}
 {{- define "extension-operator.deployment" -}}
@@ -12,9 +13,6 @@ A Deployment of the operator. Takes a dict:
 {{- $v := $root.Values }}
 {{- $secret := "" }}
 {{- if .api }}{{ $secret = include "extension-operator.apiSecret" $root }}{{ end }}
-{{- with .values.memory }}
-{{- $_ := set $ "limit" (printf "%dMi" (add (int .goMiB) (mul (int .loadSlots) (int .perLoadMiB)) (int .reserveMiB))) }}
-{{- end }}
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -23,6 +21,10 @@ metadata:
   labels:
     {{- include "extension-operator.labels" $root | nindent 4 }}
     app.kubernetes.io/component: {{ .component }}
+  {{- with .values.annotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
 spec:
   replicas: {{ .values.replicas }} # one leads; another takes over
   selector:
@@ -71,17 +73,13 @@ spec:
         {{- toYaml . | nindent 8 }}
       {{- end }}
       securityContext:
-        runAsNonRoot: true
-        runAsUser: 65532
-        runAsGroup: 65532
-        fsGroup: 65532
-        seccompProfile:
-          type: RuntimeDefault
+        {{- toYaml $v.podSecurityContext | nindent 8 }}
       {{- if .values.topologySpread.enabled }}
       topologySpreadConstraints:
       - maxSkew: 1
         topologyKey: {{ .values.topologySpread.topologyKey }}
         whenUnsatisfiable: {{ .values.topologySpread.whenUnsatisfiable }}
+        matchLabelKeys: [pod-template-hash] # else the pods before an upgrade count too
         labelSelector:
           matchLabels:
             app.kubernetes.io/name: extension-operator
@@ -94,9 +92,7 @@ spec:
         imagePullPolicy: {{ . }}
         {{- end }}
         args:
-        {{- range .args }}
-        - {{ . | quote }}
-        {{- end }}
+        - --controllers={{ .controller }}
         - --leader-elect=true
         {{- if $v.metrics.enabled }}
         - --metrics-bind-address=:8443
@@ -116,14 +112,6 @@ spec:
         {{- else if eq .component "manager" }}
         - --api-bind-address=0
         {{- end }}
-        - --sandbox={{ $v.sandbox }}
-        - --load-slots={{ .values.memory.loadSlots }}
-        {{- if or $v.config (ne (int .values.memory.perLoadMiB) 384) }}
-        - --load-memory-mib={{ .values.memory.perLoadMiB }}
-        {{- end }}
-        {{- if eq .component "installer" }}
-        - --load-workers=0
-        {{- end }}
         {{- include "extension-operator.argsOfLibraries" $root | nindent 8 }}
         {{- if $v.config }}
         - --config=/etc/extension-operator/config/config.toml
@@ -134,6 +122,16 @@ spec:
         env:
         - name: GOMEMLIMIT # the manager's own share; the rest of the limit is Nushell's
           value: {{ .values.memory.goMiB }}MiB
+        - name: EXTOP_LOADING_SANDBOX
+          value: {{ $v.sandbox }}
+        - name: EXTOP_LOADING_LOAD_SLOTS
+          value: {{ .values.memory.loadSlots | quote }}
+        - name: EXTOP_LIMITS_LOAD_MEMORY_MIB # of each slot
+          value: {{ .values.memory.perLoadMiB | quote }}
+        {{- range .env }}
+        - name: {{ first . }}
+          value: {{ last . | quote }}
+        {{- end }}
         {{- with .values.extraEnv }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
@@ -154,11 +152,13 @@ spec:
             port: probes
           initialDelaySeconds: 15
           periodSeconds: 20
+          timeoutSeconds: 5 # a node that is busy is no reason to start it again
         readinessProbe:
           httpGet:
             path: /readyz
             port: probes
           periodSeconds: 10
+          timeoutSeconds: 5
         resources:
           requests:
             {{- toYaml .values.resources.requests | nindent 12 }}
@@ -166,7 +166,7 @@ spec:
             {{- with .values.resources.limits }}
             {{- toYaml . | nindent 12 }}
             {{- end }}
-            memory: {{ .limit }} # GOMEMLIMIT, the load slots, and a reserve
+            memory: {{ include "extension-operator.memoryLimit" .values.memory }} # GOMEMLIMIT, the load slots, and a reserve
         securityContext:
           allowPrivilegeEscalation: false
           privileged: false
@@ -195,6 +195,9 @@ spec:
           subPath: {{ . }}
           {{- end }}
           readOnly: true
+        {{- end }}
+        {{- with .values.extraVolumeMounts }}
+        {{- toYaml . | nindent 8 }}
         {{- end }}
       volumes:
       - name: data # losing it costs time, never correctness
@@ -231,6 +234,9 @@ spec:
           pullPolicy: {{ . }}
           {{- end }}
         {{- end }}
+      {{- end }}
+      {{- with .values.extraVolumes }}
+      {{- toYaml . | nindent 6 }}
       {{- end }}
 {{- end }}
 

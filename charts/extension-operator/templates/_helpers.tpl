@@ -52,33 +52,14 @@ extension-manager-api-tls
 {{ toYaml $object }}
 {{ end }}
 
-{{/* What cannot be told by the schema, because it is about two values. */}}
-{{- define "extension-operator.check" -}}
-{{- if and .Values.api.tls.secretName .Values.api.tls.certManager.enabled }}
-{{- fail "api.tls.secretName and api.tls.certManager.enabled are both set: the certificate is from one of them; leave the other out" }}
+{{/* The memory limit of a pod: what it is told to use, and a reserve. Takes .memory of a Deployment. */}}
+{{- define "extension-operator.memoryLimit" -}}
+{{- printf "%dMi" (add (int .goMiB) (mul (int .loadSlots) (int .perLoadMiB)) (int .reserveMiB)) }}
 {{- end }}
-{{- if and .Values.api.tls.certManager.enabled (not .Values.api.tls.certManager.issuerRef.name) }}
-{{- fail "api.tls.certManager.enabled needs api.tls.certManager.issuerRef.name: the Issuer or ClusterIssuer that signs the certificate" }}
-{{- end }}
-{{- if and (not .Values.metrics.enabled) (or .Values.metrics.serviceMonitor.enabled .Values.metrics.prometheusRule.enabled) }}
-{{- fail "metrics.serviceMonitor.enabled and metrics.prometheusRule.enabled need metrics.enabled: without it there are no metrics" }}
-{{- end }}
-{{- if eq .Values.manager.serviceAccount.name .Values.installations.serviceAccount.name }}
-{{- fail "manager.serviceAccount.name and installations.serviceAccount.name are the same: what loads Extensions must not have the rights to make Jobs; name two accounts" }}
-{{- end }}
-{{- range $name := list "manager" "installations" }}
-{{- if hasKey (index $.Values $name).resources.limits "memory" }}
-{{- fail (printf "%[1]s.resources.limits.memory cannot be set: it is computed, so that it fits what the pod is told to use; set %[1]s.memory" $name) }}
-{{- end }}
-{{- end }}
-{{- if and (eq .Values.builtinLibrary "none") (not .Values.libraries) }}
-{{- fail "builtinLibrary is none and libraries is empty: there would be nothing to load; name a library" }}
-{{- end }}
-{{- $names := list "extensions" }}
-{{- range .Values.libraries }}
-{{- if has .name $names }}
-{{- fail (printf "libraries has the name %s twice (the built-in one is called extensions): each needs a name of its own" .name) }}
-{{- end }}
-{{- $names = append $names .name }}
+
+{{/* Whether the chart makes an account whose token Prometheus shows; "true", or nothing. */}}
+{{- define "extension-operator.ownReader" -}}
+{{- with .Values.metrics }}
+{{- if and .enabled .secure .serviceMonitor.enabled (not .serviceMonitor.scrapeClass) (not .serviceMonitor.authorization.secretName) }}true{{ end }}
 {{- end }}
 {{- end }}
