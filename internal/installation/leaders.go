@@ -92,7 +92,7 @@ func leaders(ctx context.Context, c client.Client) (map[Leader]coordinationv1.Le
 		list := &coordinationv1.LeaseList{}
 		only := client.MatchingFieldsSelector{Selector: fields.OneTermEqualSelector("metadata.name", name)}
 		if err := c.List(ctx, list, only); err != nil {
-			return nil, fmt.Errorf("look in all namespaces for the Lease %s, to see whether a controller of Installations is running: %w", name, err)
+			return nil, fmt.Errorf("look in all namespaces for the Lease %s, to see whether a controller of Installations is running, which takes the right to list it: %w", name, err)
 		}
 		for i := range list.Items {
 			lease := &list.Items[i]

@@ -10,6 +10,7 @@ import (
 	. "github.com/onsi/gomega"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -104,4 +105,17 @@ func TestAnEndIsNoticed(t *testing.T) {
 	_, took, err := awaited(t, c)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(took).To(BeNumerically("<", 20*time.Second))
+}
+
+// TestWhoMayNotLookIsTold which right it takes, and nothing is released on a guess.
+func TestWhoMayNotLookIsTold(t *testing.T) {
+	g := NewWithT(t)
+	plane, err := theCluster()
+	g.Expect(err).NotTo(HaveOccurred())
+	nobody := rest.CopyConfig(plane.root)
+	nobody.Impersonate.UserName = "nobody"
+	c, err := client.New(nobody, client.Options{Scheme: testScheme()})
+	g.Expect(err).NotTo(HaveOccurred())
+	_, _, err = awaited(t, c)
+	g.Expect(err).To(MatchError(And(ContainSubstring("takes the right to list it"), ContainSubstring(`"nobody" cannot list resource "leases"`))))
 }
