@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
 	apiextensions "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -82,4 +83,37 @@ func kubectlApplied(t *testing.T, g *WithT, admin client.Client) {
 	g.Expect(unstructured.SetNestedStringSlice(crd.Object, []string{"ext", "extns"}, "spec", "names", "shortNames")).To(Succeed())
 	err = admin.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(crd), client.FieldOwner("kubectl"), client.ForceOwnership)
 	g.Expect(err).NotTo(HaveOccurred())
+}
+
+// TestTheChartTakesOverFromKubectl all that kubectl made of config/default, as docs/install.md says.
+func TestTheChartTakesOverFromKubectl(t *testing.T) {
+	g := NewWithT(t)
+	cluster, admin := started(t, g)
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	g.Expect(env.WriteKubeconfig(kubeconfig, cluster.Config)).To(Succeed())
+	for _, object := range kustomized(g, "default") {
+		err := admin.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(object), client.FieldOwner("kubectl"), client.ForceOwnership)
+		g.Expect(err).NotTo(HaveOccurred(), object.GetName())
+	}
+	const system = "extension-system"
+	before := map[string]appsv1.Deployment{}
+	list := &appsv1.DeploymentList{}
+	g.Expect(admin.List(t.Context(), list, client.InNamespace(system))).To(Succeed())
+	for i := range list.Items {
+		before[list.Items[i].Name] = list.Items[i]
+	}
+	g.Expect(before).To(HaveLen(2))
+
+	_, err := helm(t, "install", "extension-operator", chart, "--kubeconfig="+kubeconfig, "--namespace="+system, "--take-ownership", "--force-conflicts")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(admin.List(t.Context(), list, client.InNamespace(system))).To(Succeed())
+	for i := range list.Items {
+		now, was := list.Items[i], before[list.Items[i].Name]
+		g.Expect(now.UID).To(Equal(was.UID), "it was not made anew")
+		g.Expect(now.Labels).To(HaveKeyWithValue("app.kubernetes.io/managed-by", "Helm"))
+		g.Expect(now.Spec.Template.Spec).To(Equal(was.Spec.Template.Spec))
+	}
+	_, err = helm(t, "uninstall", "extension-operator", "--kubeconfig="+kubeconfig, "--namespace="+system, "--no-hooks")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(leftOf(t, g, admin)).To(BeEmpty(), "it is the release's")
 }
