@@ -39,7 +39,7 @@ func TestTheRulesOfOneNamespace(t *testing.T) {
 
 	guard := newGuard(t, w.manager)
 	ctx := guard.as(t, token)
-	for _, verb := range []string{"get", "list", "patch"} {
+	for _, verb := range []string{"list", "patch"} {
 		g.Expect(guard.Namespaces(ctx, verb, []string{other, own, "nowhere"})).To(Equal([]string{own}), verb)
 		g.Expect(guard.Object(ctx, verb, own, "etcd")).To(BeTrue(), verb)
 		g.Expect(guard.Object(ctx, verb, other, "etcd")).To(BeFalse(), verb)
@@ -100,7 +100,7 @@ func TestTheRulesOfOneObject(t *testing.T) {
 	ctx := guard.as(t, token)
 	g.Expect(guard.Object(ctx, "patch", robot.Namespace, "etcd")).To(BeTrue())
 	g.Expect(guard.Object(ctx, "patch", robot.Namespace, "containerd")).To(BeFalse())
-	g.Expect(guard.Object(ctx, "get", robot.Namespace, "etcd")).To(BeFalse())
+	g.Expect(guard.Object(ctx, "list", robot.Namespace, "etcd")).To(BeFalse())
 	g.Expect(guard.Namespaces(ctx, "patch", []string{robot.Namespace})).To(BeEmpty())
 }
 
@@ -125,12 +125,12 @@ func TestWhatWasGrantedIsSeenAfterAWhile(t *testing.T) {
 	token := w.token(t, robot)
 	guard := newGuard(t, w.manager)
 	ctx := guard.as(t, token)
-	g.Expect(guard.Object(ctx, "get", robot.Namespace, "etcd")).To(BeFalse())
+	g.Expect(guard.Object(ctx, "list", robot.Namespace, "etcd")).To(BeFalse())
 	w.bind(t, robot, robot.Namespace, w.shippedRole(t, "extension_api_user_role.yaml"))
-	w.waitFor(t, token, may("get", robot.Namespace))
-	g.Expect(guard.Object(ctx, "get", robot.Namespace, "etcd")).To(BeFalse(), "it is remembered")
+	w.waitFor(t, token, may("list", robot.Namespace))
+	g.Expect(guard.Object(ctx, "list", robot.Namespace, "etcd")).To(BeFalse(), "it is remembered")
 	guard.clock.pass(noTime + 1)
-	g.Expect(guard.Object(ctx, "get", robot.Namespace, "etcd")).To(BeTrue())
+	g.Expect(guard.Object(ctx, "list", robot.Namespace, "etcd")).To(BeTrue())
 }
 
 // It is a reason of the API server, and no evaluationError.
@@ -202,7 +202,7 @@ func TestCallsOfTheAPIServer(t *testing.T) {
 		return err
 	}
 	read := func(g *guard, ctx context.Context, i int) error {
-		allowed, err := g.Object(ctx, "get", somewhere.Namespace, fmt.Sprint("object-", i))
+		allowed, err := g.Object(ctx, "list", somewhere.Namespace, fmt.Sprint("object-", i))
 		if err == nil && !allowed {
 			return fmt.Errorf("request %d is refused", i)
 		}
