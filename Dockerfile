@@ -1,10 +1,8 @@
-# syntax=docker/dockerfile:1
-
 # What is in the image, and where, is a list: hack/image/contents.go. Its program makes the files here as it does for
 # make image-tar; a test holds the last stage to the list.
 
 # Nushell, the official static build as npm has it. hack/image refuses another hash than the pinned one.
-FROM --platform=$BUILDPLATFORM node:22-slim AS npm
+FROM --platform=$BUILDPLATFORM node:22-slim@sha256:83f487e0a63425e5b4d146fb5e5be574bcbe1b7b843d3ebafdd95eaf7767a7e5 AS npm
 ARG TARGETARCH
 WORKDIR /nushell
 RUN --mount=type=cache,target=/root/.npm \
@@ -16,7 +14,7 @@ FROM scratch AS nushell
 COPY --from=npm /nushell/nushell.tgz /
 
 # The files, in a folder for each layer. The compiler runs on the machine's own platform, whatever the image is for.
-FROM --platform=$BUILDPLATFORM golang:1.26 AS rootfs
+FROM --platform=$BUILDPLATFORM golang:1.26.8@sha256:6c2a5538f964f1c82f97ad14988bf05de100d922d159d0e398b54c7b0ca0c6c9 AS rootfs
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN --mount=type=cache,target=/go/pkg/mod go mod download

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"go/version"
 	"maps"
 	"os"
 	"regexp"
@@ -103,4 +104,27 @@ func TestDockerfileRunsTheProgram(t *testing.T) {
 	for _, argument := range []string{"TARGETPLATFORM", "NUSHELL=nushell.tgz", "VERSION=dev", "REVISION=unknown", "SOURCE_DATE_EPOCH=0"} {
 		g.Expect(all[:at]).To(ContainElement("ARG " + argument))
 	}
+}
+
+// base finds the images that stages begin with, bar scratch and other stages.
+var base = regexp.MustCompile(`^FROM (?:--platform=\S+ )?(\w+):(\S+?)(@sha256:[0-9a-f]{64})? AS `)
+
+func TestBaseImagesArePinned(t *testing.T) {
+	g := NewWithT(t)
+	content, err := os.ReadFile("../../Dockerfile")
+	g.Expect(err).NotTo(HaveOccurred())
+	tags := map[string]string{}
+	for _, line := range instructions(string(content)) {
+		if image := base.FindStringSubmatch(line); image != nil {
+			g.Expect(image[3]).NotTo(BeEmpty(), "%s has no digest", line)
+			tags[image[1]] = image[2]
+		}
+	}
+	g.Expect(tags).To(And(HaveLen(2), HaveKey("node")))
+
+	module, err := os.ReadFile("../../go.mod")
+	g.Expect(err).NotTo(HaveOccurred())
+	needed := regexp.MustCompile(`(?m)^go (\S+)$`).FindStringSubmatch(string(module))
+	g.Expect(needed).To(HaveLen(2))
+	g.Expect(version.Compare("go"+tags["golang"], "go"+needed[1])).To(BeNumerically(">=", 0), "the image takes no other Go than its own")
 }

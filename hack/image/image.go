@@ -52,7 +52,7 @@ func (b *build) image() (v1.Image, error) {
 	}
 	settings = settings.DeepCopy()
 	settings.OS, settings.Architecture, settings.Created = "linux", b.arch(), v1.Time{Time: b.created}
-	settings.Config = v1.Config{User: user, Entrypoint: []string{entrypoint}, Env: environment, Labels: b.labels()}
+	settings.Config = v1.Config{User: user, Entrypoint: []string{entrypoint}, Env: environment, WorkingDir: "/", Labels: b.labels()}
 	return mutate.ConfigFile(image, settings)
 }
 

@@ -135,7 +135,8 @@ func TestImage(t *testing.T) {
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(settings.OS + "/" + settings.Architecture).To(Equal("linux/amd64"))
 		g.Expect(settings.Config).To(And(
-			HaveField("User", "65532:65532"), HaveField("Entrypoint", []string{"/usr/local/bin/manager"}), HaveField("Cmd", BeEmpty())))
+			HaveField("User", "65532:65532"), HaveField("Entrypoint", []string{"/usr/local/bin/manager"}), HaveField("Cmd", BeEmpty()),
+			HaveField("WorkingDir", "/"))) // what BuildKit writes where a Dockerfile names none
 		g.Expect(settings.Config.Labels).To(And(
 			HaveKeyWithValue("org.opencontainers.image.version", testVersion), HaveKeyWithValue("org.opencontainers.image.revision", testRevision),
 			HaveKeyWithValue("org.opencontainers.image.created", "2023-11-14T22:13:20Z")))
