@@ -13,8 +13,6 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -356,26 +354,4 @@ var _ = Describe("what is in Git", func() {
 			w.becomes("etcd", ready)
 		})
 	}
-})
-
-var _ = Describe("the ConfigMap of Argo CD", func() {
-	It("is added to what is there, by kustomize and by server-side apply", func() {
-		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "argocd-"}}
-		create(ns)
-		built := kustomize("../test/argocd/testdata")
-		Expect(built).To(HaveLen(1))
-
-		theirs := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns.Name, Name: "argocd-cm"}, Data: map[string]string{"url": "https://argocd.example.com"}}
-		create(theirs)
-		patch := &unstructured.Unstructured{}
-		readShipped("../argocd/argocd-cm.yaml", patch)
-		patch.SetNamespace(ns.Name)
-		serverSideApply(patch)
-		Expect(admin.Get(context.Background(), client.ObjectKeyFromObject(theirs), theirs)).To(Succeed())
-
-		data, _, err := unstructured.NestedStringMap(built[0].Object, "data")
-		Expect(err).NotTo(HaveOccurred())
-		Expect(data).To(HaveLen(5))
-		Expect(theirs.Data).To(Equal(data))
-	})
 })

@@ -29,8 +29,11 @@ var flux = []string{
 	"config/data/flux/v2.9.4/helm-controller.yaml",
 }
 
-// admin is a client of a control plane that knows what Argo CD and Flux read. It refuses fields that are not known.
-var admin client.Client
+// cluster is a control plane that knows what Argo CD and Flux read, admin a client that refuses fields that it does not know.
+var (
+	cluster *env.Cluster
+	admin   client.Client
+)
 
 func TestMain(m *testing.M) {
 	code, err := run(m)
@@ -50,7 +53,7 @@ func run(m *testing.M) (code int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	cluster, err := env.Start()
+	cluster, err = env.Start()
 	if err != nil {
 		return 0, err
 	}
