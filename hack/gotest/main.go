@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 )
 
 func main() {
@@ -21,7 +22,9 @@ func main() {
 }
 
 func run(args []string) error {
-	cmd := exec.Command("go", append([]string{"test", "-json"}, args...)...)
+	// Our tests wait about half of their time, for API servers and processes: one package more than there are cores fills them.
+	packages := fmt.Sprintf("-p=%d", runtime.NumCPU()+1)
+	cmd := exec.Command("go", append([]string{"test", "-json", packages}, args...)...)
 	cmd.Stderr = os.Stderr
 	events, err := cmd.StdoutPipe()
 	if err != nil {
