@@ -108,14 +108,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return again(err)
 	}
 	later, err := r.letGo(ctx, inst)
-	if err != nil {
+	switch {
+	case err != nil:
 		return again(err)
-	}
-	if !inst.DeletionTimestamp.IsZero() {
+	case later > 0:
+		return ctrl.Result{RequeueAfter: later}, nil // no second pod beside it, and its log stays
+	case !inst.DeletionTimestamp.IsZero():
 		return r.leave(ctx, inst)
-	}
-	if later > 0 {
-		return ctrl.Result{RequeueAfter: later}, nil // no second pod beside it
 	}
 	return r.advance(ctx, inst)
 }

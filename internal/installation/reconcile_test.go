@@ -90,6 +90,11 @@ func TestALife(t *testing.T) {
 	w.life()
 	g.Expect(w.jobsWithFinalizer()).To(BeEmpty())
 	t.Logf("%d writes", w.writes)
+	uninstall := &batchv1.JobList{}
+	g.Expect(w.admin.List(t.Context(), uninstall, client.InNamespace(w.namespace), client.MatchingLabels{installation.PurposeLabel: api.UninstallPurpose})).To(Succeed())
+	g.Expect(uninstall.Items).To(HaveLen(1), "its log can be read")
+	g.Expect(uninstall.Items[0].Status.Succeeded).To(BeEquivalentTo(1))
+	g.Expect(uninstall.Items[0].Spec.TTLSecondsAfterFinished).NotTo(BeNil())
 }
 
 // jobsWithFinalizer are those that nobody could delete.

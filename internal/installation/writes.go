@@ -247,7 +247,8 @@ func (r *Reconciler) resume(ctx context.Context, job *batchv1.Job) error {
 const lingers = 30 * time.Second
 
 // letGo releases the Job of an attempt whose outcome is in the status, and cleans up what
-// the attempt has superseded. It says when to look again where the Job has not ended yet.
+// the attempt has superseded. It says when to look again where the Job has not ended yet; one
+// that is being deleted need not.
 func (r *Reconciler) letGo(ctx context.Context, inst *api.Installation) (later time.Duration, err error) {
 	a := Recorded(inst)
 	if a == nil || !a.Ended() {
@@ -258,7 +259,7 @@ func (r *Reconciler) letGo(ctx context.Context, inst *api.Installation) (later t
 	if err != nil || string(job.UID) != a.JobUID() || !slices.Contains(job.Finalizers, JobFinalizer) {
 		return 0, client.IgnoreNotFound(err)
 	}
-	if finished(job) == nil && a.At().State != api.StepUnknown && a.EndedAt != nil {
+	if finished(job) == nil && job.DeletionTimestamp == nil && a.At().State != api.StepUnknown && a.EndedAt != nil {
 		if left := a.EndedAt.Add(lingers).Sub(r.Now()); left > 0 {
 			return left, nil
 		}
