@@ -6,9 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/distribution/reference"
 )
 
 // The images that are built, where none are given.
@@ -17,42 +18,70 @@ const (
 	oldImage = "extension-operator:e2e-before"
 )
 
+// samples of a source tree.
+const samples = "config/samples"
+
 // changedFile of the library is another one in the image of the commit before.
 const changedFile = "extensions/taskservs/etcd/mod.nu"
 
-// release is what is installed: an image and the manifests that belong to it.
-type release struct{ image, manifest string }
+// release is what is installed: an image, the manifests that belong to it, and the folder of its samples.
+type release struct{ image, manifest, samples string }
 
 // releases are the one of this commit and the one before it.
-type releases struct{ now, before release }
+type releases struct {
+	now, before release
+	// given: somebody has made the images, and the nodes can pull them.
+	given bool
+}
 
 func (r releases) environ() []string {
 	return []string{
 		"E2E_IMAGE=" + r.now.image, "E2E_MANIFEST=" + r.now.manifest,
-		"E2E_OLD_IMAGE=" + r.before.image, "E2E_OLD_MANIFEST=" + r.before.manifest,
+		"E2E_OLD_MANIFEST=" + r.before.manifest, "E2E_OLD_SAMPLES=" + r.before.samples,
 	}
 }
 
-// images builds and loads both releases, or takes the images that are given, and writes the manifests of both.
-func (r *run) images() (releases, error) {
-	images := releases{
-		now:    release{image: os.Getenv("E2E_IMAGE"), manifest: filepath.Join(r.out, "install.yaml")},
-		before: release{image: os.Getenv("E2E_OLD_IMAGE"), manifest: filepath.Join(r.out, "install-before.yaml")},
+// chosen are the releases by the images that are given or, where none are, by those that are to be built.
+func (r *run) chosen() (releases, error) {
+	chosen := releases{
+		now:    release{image: os.Getenv("E2E_IMAGE"), manifest: filepath.Join(r.out, "install.yaml"), samples: filepath.Join(r.root, samples)},
+		before: release{image: os.Getenv("E2E_OLD_IMAGE"), manifest: filepath.Join(r.out, "install-before.yaml"), samples: filepath.Join(r.out, "samples-before")},
 	}
-	if (images.now.image == "") != (images.before.image == "") {
-		return images, errors.New("set both E2E_IMAGE and E2E_OLD_IMAGE, or neither")
+	if (chosen.now.image == "") != (chosen.before.image == "") {
+		return chosen, errors.New("set both E2E_IMAGE and E2E_OLD_IMAGE, or neither")
 	}
+	if chosen.given = chosen.now.image != ""; !chosen.given {
+		chosen.now.image, chosen.before.image = newImage, oldImage
+	}
+	return chosen, errors.Join(checkImage("E2E_IMAGE", chosen.now.image), checkImage("E2E_OLD_IMAGE", chosen.before.image))
+}
+
+// checkImage says what is wrong with the name of an image.
+func checkImage(variable, image string) error {
+	name, err := reference.ParseNormalizedNamed(image)
+	if err != nil {
+		return fmt.Errorf("%s is %q, which is no name of an image: %w", variable, image, err)
+	}
+	if reference.IsNameOnly(name) {
+		return fmt.Errorf("%s is %q: name the image with its tag or digest, as in %s:v0.1.0", variable, image, image)
+	}
+	return nil
+}
+
+// make builds and loads both images, unless they are given, and writes the manifests of both releases.
+func (r *run) make(both releases) error {
+	say("making the release of this commit and the one of the commit before")
 	before, err := r.before()
 	if err != nil {
-		return images, err
+		return err
 	}
-	if images.now.image == "" {
-		images.now.image, images.before.image = newImage, oldImage
+	if !both.given {
 		if err := r.buildAndLoad(before); err != nil {
-			return images, err
+			return err
 		}
 	}
-	return images, errors.Join(r.writeManifest(r.root, images.now), r.writeManifest(before, images.before), os.RemoveAll(before))
+	return errors.Join(r.writeManifest(r.root, both.now), r.writeManifest(before, both.before),
+		os.CopyFS(both.before.samples, os.DirFS(filepath.Join(before, samples))), os.RemoveAll(before))
 }
 
 // buildAndLoad builds the images of the source tree and of the one before.
@@ -73,8 +102,8 @@ func (r *run) buildAndLoad(before string) error {
 	return r.target.load(archives...)
 }
 
-// before makes a tree of the commit before this one, with the library and the loading program of now, so that an upgrade has
-// nothing to load but what is due to one changed file.
+// before makes a tree of the commit before this one, with another file in the library, so that an upgrade has something to load
+// whatever the commit is about.
 func (r *run) before() (string, error) {
 	dir := filepath.Join(r.out, "before")
 	archive := dir + ".tar"
@@ -87,12 +116,6 @@ func (r *run) before() (string, error) {
 	if err := r.command(dir, "tar", "-xf", archive); err != nil {
 		return "", err
 	}
-	for _, folder := range []string{"extensions", "nushell"} {
-		target := filepath.Join(dir, folder)
-		if err := errors.Join(os.RemoveAll(target), os.CopyFS(target, os.DirFS(filepath.Join(r.root, folder)))); err != nil {
-			return "", err
-		}
-	}
 	file, err := os.OpenFile(filepath.Join(dir, changedFile), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		return "", err
@@ -103,8 +126,7 @@ func (r *run) before() (string, error) {
 
 // writeManifest writes what make install-yaml makes of a tree's config/default.
 func (r *run) writeManifest(source string, what release) error {
-	cmd := exec.CommandContext(r.ctx, "go", "tool", "-modfile=hack/tools/kustomize.mod", "kustomize", "build", "config/default")
-	cmd.Dir, cmd.Stderr = source, os.Stderr
+	cmd := r.program(source, "go", "tool", "-modfile=hack/tools/kustomize.mod", "kustomize", "build", "config/default")
 	text, err := cmd.Output()
 	if err != nil {
 		return fmt.Errorf("kustomize build config/default in %s: %w", source, err)
@@ -113,9 +135,7 @@ func (r *run) writeManifest(source string, what release) error {
 }
 
 func (r *run) git(args ...string) (string, error) {
-	cmd := exec.CommandContext(r.ctx, "git", args...)
-	cmd.Dir, cmd.Stderr = r.root, os.Stderr
-	out, err := cmd.Output()
+	out, err := r.program(r.root, "git", args...).Output()
 	if err != nil {
 		return "", fmt.Errorf("git %v: %w", args, err)
 	}

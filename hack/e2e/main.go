@@ -18,8 +18,16 @@ import (
 	"provisioning.dev/extension-operator/hack/tree"
 )
 
-// suiteLimit ends a suite that hangs.
-const suiteLimit = "45m"
+// What ends a run that hangs, well before the 90 minutes after which CI would.
+const (
+	// suiteLimit is for the specs: the one that runs then is ended, and what there is to see of it is kept. A suite that does
+	// not heed that is killed after suiteGrace more.
+	suiteLimit, suiteGrace = 25 * time.Minute, 5 * time.Minute
+	// runLimit is for the whole, with images and cluster.
+	runLimit = 45 * time.Minute
+	// patience is how long whatever is interrupted may take to clean up.
+	patience = 2 * time.Minute
+)
 
 // run is one run of the suite.
 type run struct {
@@ -34,7 +42,12 @@ type run struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, cancel := context.WithTimeoutCause(ctx, runLimit, fmt.Errorf("it took more than %s", runLimit))
 	err := start(ctx)
+	if err != nil && ctx.Err() != nil {
+		err = fmt.Errorf("given up (%w): %w", context.Cause(ctx), err)
+	}
+	cancel()
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
@@ -65,21 +78,23 @@ func start(ctx context.Context) error {
 }
 
 // all has the cluster given back whatever became of the suite.
-func (r *run) all() (err error) {
-	if r.target, err = r.chooseTarget(); err != nil {
+func (r *run) all() error {
+	releases, err := r.chosen()
+	if err != nil {
 		return err
 	}
-	if err := r.target.begin(); err != nil {
-		return errors.Join(err, r.target.end())
+	if r.target, err = r.chooseTarget(releases.given); err != nil {
+		return err
 	}
-	err = r.suite()
+	err = r.target.begin()
+	if err == nil {
+		err = r.suite(releases)
+	}
 	return errors.Join(err, r.target.end())
 }
 
-func (r *run) suite() error {
-	say("building the images of this commit and of the one before")
-	images, err := r.images()
-	if err != nil {
+func (r *run) suite(both releases) error {
+	if err := r.make(both); err != nil {
 		return err
 	}
 	filter := r.labels
@@ -92,28 +107,35 @@ func (r *run) suite() error {
 		return err
 	}
 	say("running the suite, labels %q", filter)
-	cmd := exec.CommandContext(r.ctx, program, "-test.timeout="+suiteLimit, "-ginkgo.v", "-ginkgo.no-color", "-ginkgo.fail-on-empty", "-ginkgo.label-filter="+filter)
-	cmd.Dir = filepath.Join(r.root, "test", "e2e")
-	cmd.Env = append(os.Environ(), append(images.environ(), r.target.environ()...)...)
+	cmd := r.program(filepath.Join(r.root, "test", "e2e"), program, "-test.timeout="+(suiteLimit+suiteGrace).String(), "-ginkgo.timeout="+suiteLimit.String(),
+		"-ginkgo.v", "-ginkgo.no-color", "-ginkgo.fail-on-empty", "-ginkgo.label-filter="+filter)
+	cmd.Env = append(os.Environ(), append(both.environ(), r.target.environ()...)...)
 	cmd.Env = append(cmd.Env, "E2E_OUT="+r.out)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	// An interrupt reaches it once, by us, so that it cleans up what its spec has made.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = time.Minute
+	cmd.Stdout = os.Stdout
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("the suite failed: %w", err)
 	}
 	return nil
 }
 
-// command runs a program in a folder, with its output on standard error.
-func (r *run) command(dir, program string, args ...string) error {
-	cmd := exec.CommandContext(r.ctx, program, args...)
+// program is to be run in a folder. An interrupt reaches it and all that it has started once, by us, wherever it came from, so
+// that they can clean up.
+func (r *run) program(dir, path string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(r.ctx, path, args...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "CGO_ENABLED=0")
-	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
+	cmd.WaitDelay = patience
+	return cmd
+}
+
+// command runs a program in a folder, with its output on standard error.
+func (r *run) command(dir, path string, args ...string) error {
+	cmd := r.program(dir, path, args...)
+	cmd.Stdout = os.Stderr
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("%s %v: %w", program, args, err)
+		return fmt.Errorf("%s %v: %w", path, args, err)
 	}
 	return nil
 }

@@ -3,13 +3,14 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 
 	"provisioning.dev/extension-operator/hack/internal/asset"
 	"provisioning.dev/extension-operator/hack/tree"
@@ -28,13 +29,19 @@ type target interface {
 	environ() []string
 }
 
-func (r *run) chooseTarget() (target, error) {
+// chooseTarget says what is missing before anything is begun. With images that are given none is to be loaded.
+func (r *run) chooseTarget(images bool) (target, error) {
 	if os.Getenv("KUBECONFIG") != "" {
 		kubectl, err := exec.LookPath("kubectl")
 		if err != nil {
 			return nil, fmt.Errorf("with KUBECONFIG a kubectl on the PATH is needed: %w", err)
 		}
-		return &given{run: r, kubectl: kubectl}, nil
+		loader := strings.Fields(os.Getenv("E2E_LOAD"))
+		if len(loader) == 0 && !images {
+			return nil, errors.New("how do the nodes get the image? Set E2E_LOAD to a command that takes an archive, such as " +
+				"'kind load image-archive', or E2E_IMAGE and E2E_OLD_IMAGE to images that they can pull (docs/e2e.md)")
+		}
+		return &given{run: r, kubectl: kubectl, loader: loader}, nil
 	}
 	cache, err := tree.Cache()
 	if err != nil {
@@ -47,6 +54,8 @@ func (r *run) chooseTarget() (target, error) {
 type given struct {
 	run     *run
 	kubectl string
+	// loader is a command that takes an archive of an image.
+	loader []string
 }
 
 func (*given) begin() error { return nil }
@@ -55,15 +64,9 @@ func (*given) tool() string { return "" }
 
 func (g *given) environ() []string { return []string{"E2E_KUBECTL=" + g.kubectl} }
 
-// load runs the command of E2E_LOAD with each archive.
 func (g *given) load(archives ...string) error {
-	command := strings.Fields(os.Getenv("E2E_LOAD"))
-	if len(command) == 0 {
-		return errors.New("how do the nodes get the image? Set E2E_LOAD to a command that takes an archive, such as " +
-			"'kind load image-archive', or E2E_IMAGE and E2E_OLD_IMAGE to images that they can pull (docs/e2e.md)")
-	}
 	for _, archive := range archives {
-		if err := g.run.command(g.run.root, command[0], append(command[1:len(command):len(command)], archive)...); err != nil {
+		if err := g.run.command(g.run.root, g.loader[0], append(slices.Clone(g.loader[1:]), archive)...); err != nil {
 			return err
 		}
 	}
@@ -77,6 +80,8 @@ type own struct {
 	program, folder string
 	kubeconfig      string
 	controlPlane    string
+	// begun: what is on this machine from now on is ours to take away.
+	begun bool
 }
 
 // begin starts a new cluster. With KEEP the one that is up already serves, with whatever is in it.
@@ -93,16 +98,18 @@ func (o *own) begin() error {
 			return err
 		}
 	}
-	cmd := exec.CommandContext(o.run.ctx, o.program, "up")
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, os.Stderr
-	if err := cmd.Run(); err != nil {
+	o.begun = true
+	already := o.made()
+	out, err := o.run.program(o.run.root, o.program, "up").Output()
+	if err != nil {
 		return fmt.Errorf("start the cluster: %w", err)
 	}
-	if err := os.WriteFile(o.marker(), nil, 0o600); err != nil {
-		return err
+	if !already {
+		if err := os.WriteFile(o.marker(), nil, 0o600); err != nil {
+			return err
+		}
 	}
-	line := strings.TrimSpace(out.String())
+	line := strings.TrimSpace(string(out))
 	o.kubeconfig = strings.Trim(strings.TrimPrefix(line, "export KUBECONFIG="), "'")
 	provider, err := asset.NewProvider(os.Stderr)
 	if err != nil {
@@ -116,11 +123,12 @@ func (o *own) begin() error {
 // marker is in the folder of a cluster that a run of the suite has started.
 func (o *own) marker() string { return filepath.Join(o.folder, "of-the-suite") }
 
+// made tells whether there is a cluster.
+func (o *own) made() bool { return tree.Exists(filepath.Join(o.folder, "cluster.json")) }
+
 // spareOthers refuses to take away a cluster that somebody has started for something else.
 func (o *own) spareOthers() error {
-	_, made := os.Stat(filepath.Join(o.folder, "cluster.json"))
-	_, ours := os.Stat(o.marker())
-	if made == nil && ours != nil {
+	if o.made() && !tree.Exists(o.marker()) {
 		return errors.New("a cluster is up on this machine that the suite has not started: KEEP=1 uses it, make cluster-down removes it")
 	}
 	return nil
@@ -128,15 +136,19 @@ func (o *own) spareOthers() error {
 
 // end keeps the cluster's logs and removes the cluster, and fails if anything of it is left.
 func (o *own) end() error {
+	if !o.begun {
+		return nil
+	}
 	keepErr := os.CopyFS(filepath.Join(o.run.out, "cluster"), os.DirFS(filepath.Join(o.folder, "log")))
 	if o.run.keep {
 		say("the cluster stays; make cluster-down removes it: export KUBECONFIG='%s'", o.kubeconfig)
 		return keepErr
 	}
-	// Also after an interrupt: without the run's context.
+	// Also after an interrupt: without the run's context, and out of the reach of another one.
 	for _, command := range []string{"down", "check-clean"} {
 		cmd := exec.Command(o.program, command)
 		cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 		if err := cmd.Run(); err != nil {
 			return errors.Join(keepErr, fmt.Errorf("bin/cluster %s: %w", command, err))
 		}

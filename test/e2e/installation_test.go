@@ -7,7 +7,6 @@ package e2e
 import (
 	"context"
 	"encoding/json"
-	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -40,12 +39,26 @@ func values(of map[string]any) func(*api.Installation) {
 // hello installs the extension of that name, with the rights that its hooks need, to be uninstalled when it is deleted.
 func (r room) hello(ctx context.Context) *api.Installation {
 	GinkgoHelper()
+	r.beginHello(ctx)
+	return r.endHello(ctx)
+}
+
+func (r room) beginHello(ctx context.Context) {
+	GinkgoHelper()
 	r.kubectl("apply", "-f", "extensions/taskservs/hello/rbac.yaml")
 	r.extends(ctx, api.TaskservType, "hello", "")
 	r.installs(ctx, "hello", values(map[string]any{"greeting": greeting}), func(inst *api.Installation) {
 		inst.Spec.ServiceAccountName, inst.Spec.DeletionPolicy = "hello-installer", api.UninstallOnDeletion
 	})
-	return r.ends(ctx, "hello", installed)
+}
+
+// endHello waits until it is installed and the operator has nothing left to write.
+func (r room) endHello(ctx context.Context) *api.Installation {
+	GinkgoHelper()
+	inst := r.ends(ctx, "hello", installed)
+	Eventually(func() []batchv1.Job { return r.jobs(ctx, "hello") }).
+		Should(ConsistOf(And(HaveField("Status.Succeeded", BeEquivalentTo(1)), HaveField("Finalizers", BeEmpty()))))
+	return inst
 }
 
 // jobs are those of an Installation.
@@ -131,30 +144,4 @@ func (r room) volume(ctx context.Context, claim string) {
 	}
 	Expect(admin.Create(ctx, pv)).To(Succeed())
 	DeferCleanup(func(ctx SpecContext) { Expect(client.IgnoreNotFound(admin.Delete(ctx, pv))).To(Succeed()) })
-}
-
-func deletionSpecs() {
-	for _, cascade := range []string{"foreground", "background", "orphan"} {
-		It("uninstalls before it goes by "+cascade+" deletion", Label("deletion"), func(ctx SpecContext) {
-			r := newRoom(ctx)
-			inst := r.hello(ctx)
-			r.kubectl("delete", "installation", "hello", "--cascade="+cascade, "--timeout=2m")
-			gone(ctx, inst)
-			gone(ctx, &appsv1.Deployment{ObjectMeta: r.named("hello")})
-			purposes := []string{}
-			Eventually(func(g Gomega) {
-				purposes = purposes[:0]
-				for _, job := range r.jobs(ctx, "hello") {
-					purposes = append(purposes, job.Labels["extensions.provisioning.dev/purpose"])
-					g.Expect(job.Finalizers).NotTo(ContainElement(HavePrefix("extensions.provisioning.dev/")), "nothing waits for the operator any more")
-				}
-			}).Should(Succeed())
-			Expect(strings.Count(strings.Join(purposes, " "), "Uninstall")).To(BeNumerically("<=", 1))
-			kept := &corev1.ConfigMapList{}
-			Expect(admin.List(ctx, kept, client.InNamespace(r.name), client.MatchingLabels{installationLabel: "hello"})).To(Succeed())
-			for i := range kept.Items {
-				Expect(kept.Items[i].Finalizers).NotTo(ContainElement(HavePrefix("extensions.provisioning.dev/")))
-			}
-		})
-	}
 }

@@ -40,11 +40,17 @@ func installByManifest(ctx context.Context) {
 	rolledOut()
 }
 
-// applySamples applies what config/samples has, as the README says, once the CRDs are served.
+// applySamples applies what config/samples has, as the README says.
 func applySamples() {
 	GinkgoHelper()
+	applySamplesOf("config/samples")
+}
+
+// applySamplesOf applies those of a folder once the CRDs are served.
+func applySamplesOf(folder string) {
+	GinkgoHelper()
 	kubectl("wait", "--for=condition=Established", "--timeout=2m", "crd", crds[0], crds[1])
-	kubectl("apply", "-n", samples, "-k", "config/samples")
+	kubectl("apply", "-n", samples, "-k", folder)
 }
 
 // firstReady waits for any Extension of the samples and writes down how long that took.

@@ -21,18 +21,33 @@ import (
 var figures [][2]string
 
 // figure writes one down for the table at the end.
-func figure(what string, value any) {
-	figures = append(figures, [2]string{what, fmt.Sprint(value)})
+func figure(what string, values ...any) {
+	words := []string{}
+	for _, v := range values {
+		words = append(words, fmt.Sprint(v))
+	}
+	figures = append(figures, [2]string{what, strings.Join(words, ", ")})
 }
 
 var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
 
-// A spec that failed leaves what there was to see.
-var _ = ReportAfterEach(func(spec SpecReport) {
-	if spec.Failed() {
-		dump(notInNames.ReplaceAllString(strings.ToLower(spec.LeafNodeText), "-"))
+// A spec that failed leaves what there was to see, before what it has made goes with it.
+var _ = JustAfterEach(func() {
+	if spec := CurrentSpecReport(); spec.Failed() {
+		dumpOf(spec)
 	}
 })
+
+// So does one whose clean-up failed.
+var _ = ReportAfterEach(func(spec SpecReport) {
+	if spec.Failed() && spec.Failure.FailureNodeType.Is(types.NodeTypeCleanupAfterEach) {
+		dumpOf(spec)
+	}
+})
+
+func dumpOf(spec SpecReport) {
+	dump(notInNames.ReplaceAllString(strings.ToLower(spec.LeafNodeText), "-"))
+}
 
 // dump writes objects, Events and the operator's logs into a folder of this run.
 func dump(name string) {
