@@ -17,8 +17,6 @@ import (
 	. "github.com/onsi/gomega"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
-	policyv1 "k8s.io/api/policy/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -117,50 +115,4 @@ func (r room) lasting(ctx context.Context, seconds int) {
 	r.installs(ctx, "lasting", values(map[string]any{"seconds": seconds}))
 	Eventually(func() string { return r.installation(ctx, "lasting").Status.Step }).
 		Should(Equal("Install/Running"), func() string { return asJSON(r.installation(ctx, "lasting").Status) })
-}
-
-func evictionSpecs() {
-	It("tells of an eviction in the middle of an install, and a retry makes it good", Label("eviction"), func(ctx SpecContext) {
-		withLibrary(ctx)
-		r := newRoom(ctx)
-		r.lasting(ctx, 10)
-		pod := r.pods(ctx, "lasting")[0]
-		Expect(clientset.PolicyV1().Evictions(r.name).Evict(ctx, &policyv1.Eviction{ObjectMeta: r.named(pod.Name)})).To(Succeed())
-		r.ends(ctx, "lasting", "False Disrupted Stalled")
-		Consistently(func() int { return len(r.jobs(ctx, "lasting")) }).Should(BeNumerically("<=", 1), "nothing is tried again by itself")
-		r.kubectl("annotate", "installation", "lasting", api.RetryAnnotation+"=now-1")
-		r.kubectl("wait", "installation", "lasting", "--for=jsonpath={.status.lastHandledRetryAt}=now-1", "--timeout=2m")
-		inst := r.ends(ctx, "lasting", installed)
-		Expect(inst.Status.Attempt.Number).To(BeEquivalentTo(2))
-	})
-}
-
-func nodeSpecs() {
-	It("has nothing run twice where the node's parts and the API server are restarted", Label("node", "own"), func(ctx SpecContext) {
-		withLibrary(ctx)
-		r := newRoom(ctx)
-		r.extends(ctx, api.TaskservType, "steady", "")
-		before := r.becomes(ctx, "steady", ready)
-		r.lasting(ctx, 20)
-		clusterTool("restart", "containerd", "kubelet")
-		clusterTool("restart", "kube-apiserver")
-		Eventually(func() error { _, err := try("get", "--raw", "/readyz"); return err }).Should(Succeed())
-		Eventually(func() error {
-			_, err := try("wait", "node", "--all", "--for=condition=Ready", "--timeout=5s")
-			return err
-		}).Should(Succeed())
-		r.ends(ctx, "lasting", installed)
-		r.ranOnce(ctx, "lasting")
-		rolledOut()
-
-		// Whoever leads now works, and has not touched what was loaded.
-		r.extends(ctx, api.TaskservType, "changing", "")
-		r.becomes(ctx, "changing", ready)
-		Expect(r.extension(ctx, "steady").ResourceVersion).To(Equal(before.ResourceVersion))
-		list := &api.ExtensionList{}
-		Expect(admin.List(ctx, list, client.InNamespace(samples))).To(Succeed())
-		for i := range list.Items {
-			Expect(meta.IsStatusConditionTrue(list.Items[i].Status.Conditions, api.ReadyCondition)).To(BeTrue(), list.Items[i].Name)
-		}
-	})
 }

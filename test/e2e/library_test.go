@@ -37,27 +37,40 @@ export def install [ctx: record]: nothing -> record<message: string> {
 `
 
 // attack is a hostile module, and how its Extension ends.
-type attack struct{ name, module, verdict, message string }
+type attack struct {
+	name, module     string
+	verdict, message string
+	// prey is what a Nushell without the sandbox says of the same module in the same pod, where it gets at what it is after; empty
+	// where Nushell itself refuses it, or where the sandbox does not prevent it but bounds it.
+	prey string
+}
+
+const tokenFile = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 
 // attacks are those of cmd/manager's tests that make sense in a pod: each goes for what is there beside its stage.
 var attacks = []attack{
-	{"passwd", "use /etc/passwd\n" + good, badLoad, "Module not found"},
-	{"token", "use /var/run/secrets/kubernetes.io/serviceaccount/token *\n" + good, badLoad, "Module not found"},
-	{"neighbour", "export use /e2e/library/taskservs/steady/mod.nu *\n" + good, badLoad, "Module not found"},
-	{"sourced", "source /var/run/secrets/kubernetes.io/serviceaccount/token\n" + good, badLoad, ""},
-	{"reader", "const X = (open --raw /etc/passwd)\n" + good, badLoad, ""},
-	{"external", "const X = (^/usr/local/bin/nu --version)\n" + good, badLoad, ""},
-	{"forever", good + strings.Repeat("const SLOW = (1..500000 | math sum)\n", 5000), "False LimitExceeded Stalled", "CPU time"},
-	{"deep", "export def a [] { " + strings.Repeat("(", 20000) + strings.Repeat(")", 20000) + " }\n", "False LoadFailed Reconciling", "segmentation fault"},
+	{name: "passwd", module: "use /etc/passwd\n" + good, verdict: badLoad, message: "Module not found", prey: "root:x:0:0"},
+	{name: "token", module: "use " + tokenFile + " *\n" + good, verdict: badLoad, message: "Module not found", prey: "eyJ"},
+	{name: "neighbour", module: "export use /e2e/library/taskservs/steady/mod.nu *\n" + good, verdict: badLoad, message: "Module not found", prey: survived},
+	{name: "reader", module: "const X = (open --raw " + tokenFile + ")\n" + good, verdict: badLoad, message: "Not a const command"},
+	{name: "external", module: "const X = (^/usr/local/bin/nu --version)\n" + good, verdict: badLoad, message: "Not a constant"},
+	{name: "forever", module: good + strings.Repeat("const SLOW = (1..500000 | math sum)\n", 5000), verdict: "False LimitExceeded Stalled", message: "the limit of CPU time"},
+	{name: "deep", module: "export def a [] { " + strings.Repeat("(", 20000) + strings.Repeat(")", 20000) + " }\n", verdict: "False LoadFailed Reconciling", message: "ended by a signal (segmentation fault)"},
 }
+
+// survived is printed after a module that loads.
+const survived = "SURVIVED"
 
 const badLoad = "False LoadFailed Stalled"
 
 // slowModule takes some 5 s of CPU time to be loaded.
 var slowModule = good + strings.Repeat("const SLOW = (1..500000 | math sum)\n", 60)
 
-// library is what the ConfigMap has, by extension.
-var library = map[string]string{"steady": good, "changing": good, "slow": slowModule, "lasting": lasting}
+// library is what the ConfigMap has, by extension. What has been slow once is remembered, so that each spec has one of its own.
+var library = map[string]string{
+	"steady": good, "changing": good, "lasting": lasting,
+	"slow": slowModule, "sluggish": slowModule + "# likewise\n", "heavy": slowModule + "# as well\n",
+}
 
 const libraryName = "e2e-library"
 
@@ -65,10 +78,14 @@ const libraryName = "e2e-library"
 func libraryData() map[string]string {
 	data := map[string]string{}
 	for name, module := range library {
-		data[name+".toml"] = fmt.Sprintf("manifest = 1\nname = %q\ntype = \"taskserv\"\nversion = \"1.0.0\"\ndescription = \"of the suite\"\n", name)
+		data[name+".toml"] = manifestOf(name)
 		data[name+".nu"] = module
 	}
 	return data
+}
+
+func manifestOf(name string) string {
+	return fmt.Sprintf("manifest = 1\nname = %q\ntype = \"taskserv\"\nversion = \"1.0.0\"\ndescription = \"of the suite\"\n", name)
 }
 
 // withLibrary mounts the library into the operator's pods and waits until they run with it. It does so once.
@@ -100,7 +117,7 @@ func withLibrary(ctx context.Context) {
 		}}}},
 		{"add", pod + "/containers/0/volumeMounts/-", corev1.VolumeMount{Name: "library", MountPath: "/e2e/library", ReadOnly: true}},
 	}
-	for _, arg := range []string{"--library=/usr/share/extension-operator/extensions", "--library=/e2e/library", "--load-cpu=12s", "--load-timeout=2m"} {
+	for _, arg := range []string{"--library=/usr/share/extension-operator/extensions", "--library=/e2e/library", "--load-cpu=12s", "--load-timeout=2m", "--audit-log=-"} {
 		patch = append(patch, change{"add", pod + "/containers/0/args/-", arg})
 	}
 	text, err := json.Marshal(patch)
@@ -156,22 +173,46 @@ func sandboxSpecs() {
 	It("stops attacks inside the pod, says so, and harms no neighbour", Label("sandbox"), func(ctx SpecContext) {
 		withLibrary(ctx)
 		r := newRoom(ctx)
+		enforced := api.SandboxStatus{Level: "Enforced"}
 		for _, a := range attacks {
 			r.extends(ctx, api.TaskservType, a.name, "")
 		}
 		for _, a := range attacks {
+			By(a.name)
 			ext := r.becomes(ctx, a.name, a.verdict)
-			Expect(message(ext.Status.Conditions)).To(ContainSubstring(a.message), a.name)
+			Expect(message(ext.Status.Conditions)).To(ContainSubstring(a.message))
+			Expect(ext.Status.Sandbox).To(BeNil(), "nothing was loaded")
+			if strings.HasSuffix(a.verdict, api.StalledCondition) {
+				Expect(ext.Status.LastAttempted.Sandbox).To(HaveValue(Equal(enforced)), "with nothing missing")
+			}
 			status := asJSON(ext.Status)
-			Expect(status).NotTo(ContainSubstring("nonroot:x:"), "a line of the password file")
+			Expect(status).NotTo(ContainSubstring("root:x:"), "a line of the password file")
 			Expect(status).NotTo(ContainSubstring("eyJ"), "the beginning of a token")
+			if a.prey != "" {
+				Expect(unconfined(ctx, a.name)).To(ContainSubstring(a.prey), "it is the sandbox that has stopped it")
+			}
 		}
 		r.extends(ctx, api.TaskservType, "steady", "")
-		Expect(*r.becomes(ctx, "steady", ready).Status.Sandbox).To(Equal(api.SandboxStatus{Level: "Enforced"}))
+		Expect(r.becomes(ctx, "steady", ready).Status.Sandbox).To(HaveValue(Equal(enforced)))
+
+		loads := r.loads(ctx)
+		for _, a := range attacks {
+			Expect(loads[a.name]).NotTo(BeEmpty(), a.name)
+			for _, record := range loads[a.name] {
+				Expect(record).To(Equal(loadRecord{Outcome: strings.Fields(a.verdict)[1], Sandbox: enforced.Level}), a.name)
+			}
+		}
 		for _, deployment := range []string{manager, installer} {
 			for _, pod := range podsOf(ctx, deployment) {
 				Expect(pod.Status.ContainerStatuses[0].RestartCount).To(BeZero(), pod.Name)
 			}
 		}
 	})
+}
+
+// unconfined is what a Nushell of the manager's pod that is in no sandbox says of a module of the library.
+func unconfined(ctx context.Context, name string) string {
+	GinkgoHelper()
+	out, _ := nuInPod(ctx, "use /e2e/library/taskservs/"+name+"/mod.nu; print "+survived) // it fails where it shows what it has read
+	return out
 }

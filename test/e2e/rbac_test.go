@@ -5,12 +5,16 @@
 package e2e
 
 import (
+	"context"
+	"strings"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	gomegatypes "github.com/onsi/gomega/types"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
@@ -19,6 +23,62 @@ import (
 // beRefused matches what the API server's authorizer or admission forbids.
 func beRefused() gomegatypes.GomegaMatcher {
 	return Satisfy(apierrors.IsForbidden)
+}
+
+// What a role may do with a kind; nobody writes a status.
+const (
+	reads      = "get list"
+	changes    = reads + " create update patch delete"
+	everything = changes + " deletecollection"
+)
+
+// roles are those for people, and the cluster's own that ours are a part of.
+var roles = map[string]struct{ extensions, installations string }{
+	"extension-viewer":    {extensions: reads},
+	"extension-editor":    {extensions: changes},
+	"extension-admin":     {extensions: everything},
+	"installation-viewer": {installations: reads},
+	"installation-editor": {installations: changes},
+	"installation-admin":  {installations: everything},
+	"view":                {extensions: reads, installations: reads},
+	"edit":                {extensions: changes, installations: reads},
+	"admin":               {extensions: everything, installations: everything},
+}
+
+// tries has somebody try everything on an object of the room, without effect, and returns what was allowed.
+func (r room) tries(ctx context.Context, user client.Client, object client.Object, list client.ObjectList) string {
+	GinkgoHelper()
+	copied := func() client.Object {
+		c, is := object.DeepCopyObject().(client.Object)
+		Expect(is).To(BeTrue())
+		return c
+	}
+	another := copied()
+	another.SetName("another")
+	another.SetResourceVersion("")
+	patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"tried":"yes"}}}`))
+	allowed := []string{}
+	for _, try := range []struct {
+		verb string
+		do   func() error
+	}{
+		{"get", func() error { return user.Get(ctx, client.ObjectKeyFromObject(object), copied()) }},
+		{"list", func() error { return user.List(ctx, list, client.InNamespace(r.name)) }},
+		{"create", func() error { return user.Create(ctx, another, client.DryRunAll) }},
+		{"update", func() error { return user.Update(ctx, copied(), client.DryRunAll) }},
+		{"patch", func() error { return user.Patch(ctx, copied(), patch, client.DryRunAll) }},
+		{"delete", func() error { return user.Delete(ctx, copied(), client.DryRunAll) }},
+		{"deletecollection", func() error {
+			return user.DeleteAllOf(ctx, copied(), client.InNamespace(r.name), client.DryRunAll)
+		}},
+		{"status", func() error { return user.Status().Patch(ctx, copied(), patch, client.DryRunAll) }},
+	} {
+		if err := try.do(); !apierrors.IsForbidden(err) {
+			Expect(err).To(Or(BeNil(), Satisfy(apierrors.IsConflict)), try.verb) // the operator may have written meanwhile
+			allowed = append(allowed, try.verb)
+		}
+	}
+	return strings.Join(allowed, " ")
 }
 
 func rbacSpecs() {
@@ -44,7 +104,22 @@ func rbacSpecs() {
 		for _, user := range []client.Client{viewer, editor} {
 			Expect(user.List(ctx, list, client.InNamespace(elsewhere.name))).To(beRefused())
 			Expect(user.Create(ctx, extension(elsewhere, "mine"))).To(beRefused())
-			Expect(user.List(ctx, &api.InstallationList{}, client.InNamespace(r.name))).To(beRefused(), "those roles are apart")
+		}
+	})
+
+	It("lets each role do what it is for, and nothing else", Label("rbac"), func(ctx SpecContext) {
+		r := newRoom(ctx)
+		r.extends(ctx, api.TaskservType, "etcd", "")
+		r.becomes(ctx, "etcd", ready)
+		r.installs(ctx, "absent")
+		r.ends(ctx, "absent", "False ExtensionNotFound")
+		ext, inst := r.extension(ctx, "etcd"), r.installation(ctx, "absent")
+		for role, may := range roles {
+			user := as(r.account(ctx, "has-"+role, role))
+			Eventually(func(g Gomega) {
+				g.Expect(r.tries(ctx, user, ext, &api.ExtensionList{})).To(Equal(may.extensions), role+": Extensions")
+				g.Expect(r.tries(ctx, user, inst, &api.InstallationList{})).To(Equal(may.installations), role+": Installations")
+			}).Should(Succeed())
 		}
 	})
 

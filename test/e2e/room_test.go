@@ -32,14 +32,23 @@ const (
 // room is a namespace with what a spec makes in it.
 type room struct{ name string }
 
-// newRoom makes a namespace under Pod Security restricted, which goes with the spec.
+// newRoom makes a namespace that goes with the spec.
 func newRoom(ctx context.Context) room {
+	GinkgoHelper()
+	r := newHall(ctx)
+	DeferCleanup(func(ctx SpecContext) {
+		Expect(client.IgnoreNotFound(admin.Delete(ctx, &corev1.Namespace{ObjectMeta: metaNamed(r.name)}))).To(Succeed())
+	})
+	return r
+}
+
+// newHall makes a namespace under Pod Security restricted that stays for another spec.
+func newHall(ctx context.Context) room {
 	GinkgoHelper()
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "e2e-", Labels: map[string]string{
 		suiteLabel: "", "pod-security.kubernetes.io/enforce": "restricted",
 	}}}
 	Expect(admin.Create(ctx, ns)).To(Succeed())
-	DeferCleanup(func(ctx SpecContext) { Expect(client.IgnoreNotFound(admin.Delete(ctx, ns))).To(Succeed()) })
 	return room{name: ns.Name}
 }
 

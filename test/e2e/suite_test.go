@@ -40,8 +40,9 @@ var (
 	adminConfig *rest.Config
 	admin       client.Client
 	clientset   kubernetes.Interface
-	// begun is when the suite began.
+	// begun is when the suite began; up: the specs can begin.
 	begun time.Time
+	up    bool
 )
 
 func TestE2E(t *testing.T) {
@@ -64,6 +65,7 @@ var _ = Describe("the operator", Ordered, ContinueOnFailure, func() {
 	installationSpecs()
 	deletionSpecs()
 	docsSpecs()
+	graceSpecs()
 	librarySpecs()
 	sandboxSpecs()
 	leaderSpecs()
@@ -89,10 +91,15 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	Expect(err).NotTo(HaveOccurred())
 	beginClean(ctx)
 	installByManifest(ctx)
+	up = true
 })
 
+// Our own cluster goes as a whole.
 var _ = AfterSuite(func() {
-	if os.Getenv("KEEP") == "" && admin != nil {
+	if admin != nil && !up {
+		dump("before-the-specs")
+	}
+	if admin != nil && !ownCluster() && os.Getenv("KEEP") == "" {
 		removeAll()
 	}
 })

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -70,7 +71,10 @@ func uninstallSpecs() {
 		byHand, byCommand := newRoom(ctx), newRoom(ctx)
 		rooms := []room{byHand, byCommand}
 		for _, r := range rooms {
-			r.hello(ctx)
+			r.beginHello(ctx)
+		}
+		for _, r := range rooms {
+			r.endHello(ctx)
 		}
 		kubectl("-n", system, "delete", "deployments", "--all", "--cascade=foreground", "--timeout=2m")
 		kubectl("delete", "-f", need("E2E_MANIFEST"), "--ignore-not-found", "--wait=false")
@@ -105,12 +109,11 @@ func only(found []block) block {
 	return found[0]
 }
 
-// managerProgram builds the manager of this source tree.
-func managerProgram() string {
-	GinkgoHelper()
-	path := filepath.Join(GinkgoT().TempDir(), "manager")
+// managerProgram is the manager of this source tree, built once.
+var managerProgram = sync.OnceValue(func() string {
+	path := filepath.Join(need("E2E_OUT"), "manager")
 	cmd := exec.Command("go", "build", "-o", path, "./cmd/manager")
 	cmd.Dir, cmd.Stderr = root, GinkgoWriter
 	Expect(cmd.Run()).To(Succeed())
 	return path
-}
+})
