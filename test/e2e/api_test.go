@@ -7,6 +7,7 @@ package e2e
 import (
 	"bufio"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net/http"
 	"os/exec"
@@ -22,10 +23,16 @@ import (
 
 var forwarded = regexp.MustCompile(`127\.0\.0\.1:\d+`)
 
-// restAPI forwards a port of this machine to the Service of the REST API until the spec ends, and returns its address.
+// restAPI is the address of the REST API until the spec ends.
 func restAPI() string {
 	GinkgoHelper()
-	cmd := exec.Command(need("E2E_KUBECTL"), "-n", system, "port-forward", "service/extension-manager-api", ":8090", "--address=127.0.0.1")
+	return forward("extension-manager-api", 8090)
+}
+
+// forward forwards a port of this machine to one of a Service until the spec ends, and returns its address.
+func forward(service string, port int) string {
+	GinkgoHelper()
+	cmd := exec.Command(need("E2E_KUBECTL"), "-n", system, "port-forward", "service/"+service, fmt.Sprintf(":%d", port), "--address=127.0.0.1")
 	out, err := cmd.StdoutPipe()
 	Expect(err).NotTo(HaveOccurred())
 	cmd.Stderr = GinkgoWriter
@@ -40,8 +47,17 @@ func restAPI() string {
 	return "https://" + forwarded.FindString(line)
 }
 
+// unknown takes any certificate: each replica has one of its own making where none is given.
+var unknown = &tls.Config{InsecureSkipVerify: true}
+
 // ask sends a request as somebody with a token.
 func ask(method, url, token, body string) (code int, answer string) {
+	GinkgoHelper()
+	return askOver(unknown, method, url, token, body)
+}
+
+// askOver asks who shows a certificate as it is wanted.
+func askOver(wanted *tls.Config, method, url, token, body string) (code int, answer string) {
 	GinkgoHelper()
 	request, err := http.NewRequest(method, url, strings.NewReader(body))
 	Expect(err).NotTo(HaveOccurred())
@@ -51,8 +67,7 @@ func ask(method, url, token, body string) (code int, answer string) {
 	if body != "" {
 		request.Header.Set("Content-Type", "application/json")
 	}
-	// Each replica has a certificate of its own making.
-	c := &http.Client{Timeout: time.Minute, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
+	c := &http.Client{Timeout: time.Minute, Transport: &http.Transport{TLSClientConfig: wanted, DisableKeepAlives: true}}
 	response, err := c.Do(request)
 	Expect(err).NotTo(HaveOccurred())
 	defer response.Body.Close()

@@ -5,7 +5,6 @@
 package e2e
 
 import (
-	"os/exec"
 	"strings"
 	"time"
 
@@ -18,19 +17,6 @@ import (
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
 )
-
-// chartName is that of the release.
-const chartName = "extension-operator"
-
-// helm runs the pinned helm, from the root of the source tree.
-func helm(args ...string) {
-	GinkgoHelper()
-	cmd := exec.Command("go", append([]string{"tool", "-modfile=hack/tools/helm.mod", "helm", "--namespace=" + system}, args...)...)
-	cmd.Dir = root
-	out, err := cmd.CombinedOutput()
-	GinkgoWriter.Println(string(out))
-	Expect(err).NotTo(HaveOccurred(), "helm %s: %s", strings.Join(args, " "), out)
-}
 
 func chartSpecs() {
 	It("is installed by the chart, and lets go of its Installations when that is uninstalled", Label("chart"), func(ctx SpecContext) {

@@ -76,6 +76,7 @@ var _ = Describe("the operator", Ordered, ContinueOnFailure, func() {
 	uninstallSpecs()
 	upgradeSpecs()
 	chartSpecs()
+	helmSpecs()
 })
 
 var _ = BeforeSuite(func(ctx SpecContext) {
