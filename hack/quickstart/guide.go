@@ -44,12 +44,12 @@ Four things to try:
 3. Ask for a version that does not exist, and read which there are:
      kubectl apply -f - <<'END'
 %[6]sEND
-     sleep 1; kubectl get extensions
+     sleep 1; kubectl get ext
 
 4. Ask the REST API what is loaded, and have something loaded again:
      curl http://127.0.0.1:8090/api/v1/extensions/loaded
      curl http://127.0.0.1:8090/api/v1/extensions/reload --header 'Content-Type: application/json' \
-       --data '{"extension_type": "taskserv", "name": "kubernetes"}'
+       --data '{"extension_type": "taskserv", "name": "etcd"}'
 
 Ctrl-C here stops everything and removes the copy.
 `

@@ -37,7 +37,7 @@ func (k kubectl) pipe(ctx context.Context, input string, args ...string) (string
 
 // extensions returns every Extension of the default namespace.
 func (k kubectl) extensions(ctx context.Context) ([]api.Extension, error) {
-	out, err := k.run(ctx, "get", "extensions", "--output=json")
+	out, err := k.run(ctx, "get", "ext", "--output=json")
 	if err != nil {
 		return nil, err
 	}

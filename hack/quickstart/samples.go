@@ -21,10 +21,10 @@ func applySamples(ctx context.Context, s *stack) error {
 		return err
 	}
 	waitErr := s.whileManagerRuns(ctx, func(ctx context.Context) error {
-		_, err := s.kubectl.run(ctx, "wait", "extensions", "--all", "--for=condition=Ready", readyTimeout)
+		_, err := s.kubectl.run(ctx, "wait", "ext", "--all", "--for=condition=Ready", readyTimeout)
 		return err
 	})
-	table, err := s.kubectl.run(ctx, "get", "extensions")
+	table, err := s.kubectl.run(ctx, "get", "ext")
 	if err != nil {
 		return errors.Join(waitErr, err)
 	}

@@ -11,10 +11,10 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/ast"
-	"github.com/yuin/goldmark/extension"
 	"github.com/yuin/goldmark/text"
+
+	"provisioning.dev/extension-operator/test/docs"
 )
 
 // document is what of a Markdown file this room looks at.
@@ -25,15 +25,12 @@ type document struct {
 	anchors map[string]bool
 }
 
-// markdown has tables, as the documents do.
-var markdown = goldmark.New(goldmark.WithExtensions(extension.GFM)).Parser()
-
 // inTree is a code span that names something of the tree, without placeholders and patterns.
 var inTree = regexp.MustCompile(`^(api|charts|cmd|config|docs|extensions|hack|internal|nushell|test)/[A-Za-z0-9._/-]+$`)
 
 func parse(source []byte) document {
 	d := document{anchors: map[string]bool{}}
-	_ = ast.Walk(markdown.Parse(text.NewReader(source)), func(n ast.Node, entering bool) (ast.WalkStatus, error) {
+	_ = ast.Walk(docs.Markdown.Parse(text.NewReader(source)), func(n ast.Node, entering bool) (ast.WalkStatus, error) {
 		if !entering {
 			return ast.WalkContinue, nil
 		}
@@ -90,21 +87,19 @@ func (d *document) anchor(heading string) {
 
 // documents are the Markdown files of a tree by their paths.
 func documents(tree fs.FS) (map[string]document, error) {
+	names, err := docs.Names(tree)
+	if err != nil {
+		return nil, err
+	}
 	found := map[string]document{}
-	err := fs.WalkDir(tree, ".", func(name string, entry fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case entry.IsDir() && (name == "bin" || name == "dist" || name != "." && strings.HasPrefix(entry.Name(), ".")):
-			return fs.SkipDir
-		case path.Ext(name) != ".md":
-			return nil
-		}
+	for _, name := range names {
 		source, err := fs.ReadFile(tree, name)
+		if err != nil {
+			return nil, err
+		}
 		found[name] = parse(source)
-		return err
-	})
-	return found, err
+	}
+	return found, nil
 }
 
 // target is the file in the tree that a link of a document leads to, and its anchor. A link to elsewhere has neither.

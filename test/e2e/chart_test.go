@@ -5,7 +5,6 @@
 package e2e
 
 import (
-	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -23,28 +22,36 @@ func chartSpecs() {
 		removeAll()
 		gone(ctx, &corev1.Namespace{ObjectMeta: metaNamed(system)})
 		helm("version", "--short") // the first time it is built, which does not count
-		image := need("E2E_IMAGE")
-		colon := strings.LastIndex(image, ":")
 		from := time.Now()
-		helm("install", chartName, "charts/extension-operator", "--create-namespace",
-			"--set=image.repository="+image[:colon], "--set=image.tag="+image[colon+1:])
-		kubectl("label", "namespace", system, "pod-security.kubernetes.io/enforce=restricted")
+		reader{}.types(ctx, "chart")
+		reader{}.types(ctx, "chart-namespace")
 		applySamples()
 		firstReady(ctx, "helm install → first Extension Ready", from)
 		rolledOut()
 		for _, name := range []string{"cicd", "kubernetes"} {
 			Expect(*room{samples}.becomes(ctx, name, ready).Status.Sandbox).To(Equal(api.SandboxStatus{Level: "Enforced"}))
 		}
+		learner := newRoom(ctx)
+		learner.tutorial(ctx)
 		r := newRoom(ctx)
 		inst := r.hello(ctx)
 
-		helm("uninstall", chartName, "--timeout=4m")
+		reader{}.types(ctx, "chart-uninstall")
 		Expect(apierrors.IsNotFound(admin.Get(ctx, client.ObjectKey{Namespace: system, Name: manager}, &appsv1.Deployment{}))).To(BeTrue())
 		Expect(r.installation(ctx, "hello").Finalizers).To(BeEmpty(), "the Job has let go of it, and the CRDs stay")
 		Expect(admin.Get(ctx, client.ObjectKey{Namespace: r.name, Name: "hello"}, &appsv1.Deployment{})).To(Succeed(), "what was installed stays")
 		Expect(admin.Delete(ctx, inst)).To(Succeed())
 		gone(ctx, inst)
-		kubectl("delete", "namespace", system, r.name, "--timeout=2m")
-		kubectl("delete", "-k", "config/crd", "--timeout=2m")
+
+		By("letting go in the cluster of what an operator that is gone has kept")
+		kept := learner.installation(ctx, "motd")
+		kept.Finalizers = append(kept.Finalizers, "extensions.provisioning.dev/uninstall")
+		Expect(admin.Update(ctx, kept)).To(Succeed())
+		Expect(admin.Delete(ctx, kept)).To(Succeed())
+		kubectl("delete", "namespace", system, "--timeout=2m")
+		reader{}.types(ctx, "stuck-in-cluster")
+		gone(ctx, kept)
+		kubectl("delete", "namespace", system, r.name, learner.name, "--timeout=2m")
+		reader{}.types(ctx, "crds")
 	})
 }

@@ -8,11 +8,27 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+)
+
+// What docs/operations.md promises of each pod of the operator where nothing happens, whatever there is.
+const (
+	idleMillicores = 10
+	idleMiB        = 256
+)
+
+const (
+	// window is how long what a pod takes is measured at once. The kubelet looks each 10 s or so.
+	window = 20 * time.Second
+	// steady is by how many millicores two windows in a row may differ where nothing happens.
+	steady = 2
+	// settling is how long what specs before have caused may go on.
+	settling = 5 * time.Minute
 )
 
 // usage is what the kubelet measured of a pod.
@@ -22,10 +38,10 @@ type usage struct {
 	memory uint64
 }
 
-// usageOf asks the kubelets for that of the operator's pods.
-func usageOf() map[string]usage {
+// usageOf asks the kubelets for that of the operator's running pods.
+func usageOf(ctx context.Context) map[string]usage {
 	GinkgoHelper()
-	found := map[string]usage{}
+	all := map[string]usage{}
 	for node := range strings.FieldsSeq(kubectl("get", "nodes", "-o", "name")) {
 		var summary struct {
 			Pods []struct {
@@ -41,36 +57,63 @@ func usageOf() map[string]usage {
 		Expect(json.Unmarshal([]byte(answer), &summary)).To(Succeed())
 		for _, p := range summary.Pods {
 			if p.PodRef.Namespace == system {
-				found[p.PodRef.Name] = usage{at: p.CPU.Time, cpu: time.Duration(p.CPU.UsageCoreNanoSeconds), memory: p.Memory.WorkingSetBytes}
+				all[p.PodRef.Name] = usage{at: p.CPU.Time, cpu: time.Duration(p.CPU.UsageCoreNanoSeconds), memory: p.Memory.WorkingSetBytes}
 			}
 		}
 	}
-	return found
+	running := map[string]usage{}
+	for _, deployment := range []string{manager, installer} {
+		for _, pod := range podsOf(ctx, deployment) {
+			Expect(all).To(HaveKey(pod.Name), "the kubelet measures it")
+			running[pod.Name] = all[pod.Name]
+		}
+	}
+	return running
 }
 
-// idle writes down what the pods take where nothing happens.
+// millicores are what each pod takes during a window from now on.
+func millicores(ctx context.Context) map[string]float64 {
+	GinkgoHelper()
+	taken, before := map[string]float64{}, usageOf(ctx)
+	Eventually(func(g Gomega) {
+		after := usageOf(ctx)
+		for pod, b := range before {
+			took := after[pod].at.Sub(b.at)
+			g.Expect(took).To(BeNumerically(">=", window), pod)
+			taken[pod] = 1000 * (after[pod].cpu - b.cpu).Seconds() / took.Seconds()
+		}
+	}).WithTimeout(4 * window).WithPolling(2 * time.Second).Should(Succeed())
+	return taken
+}
+
+// idle waits until nothing happens any more, writes down what each pod takes then, and holds that to what is promised.
 func idle(ctx context.Context, when string) {
 	GinkgoHelper()
-	before := usageOf()
-	for _, deployment := range []string{manager, installer} {
-		leading := leader(ctx, deployment).Name
-		Eventually(func() time.Duration { return usageOf()[leading].at.Sub(before[leading].at) }).
-			WithPolling(2 * time.Second).Should(BeNumerically(">=", 20*time.Second))
-	}
-	after := usageOf()
+	last, from := millicores(ctx), time.Now()
+	Eventually(func(g Gomega) {
+		before := last
+		last, from = nil, time.Now()
+		last = millicores(ctx)
+		for pod, cpu := range last {
+			g.Expect(math.Abs(cpu-before[pod])).To(BeNumerically("<=", steady), "%s takes %.1f m CPU and has taken %.1f", pod, cpu, before[pod])
+		}
+	}).WithTimeout(settling).Should(Succeed(), "it is not idle")
+	memory := usageOf(ctx)
 	for _, deployment := range []string{manager, installer} {
 		leading := leader(ctx, deployment).Name
 		for _, pod := range podsOf(ctx, deployment) {
-			a, b := before[pod.Name], after[pod.Name]
-			Expect(b.memory).To(BeNumerically(">", 0), "the kubelet measures %s", pod.Name)
 			role := "standby"
 			if pod.Name == leading {
 				role = "leader"
 			}
-			cores := b.cpu.Seconds() - a.cpu.Seconds()
-			figure(fmt.Sprintf("%s, %s %s", when, deployment, role),
-				fmt.Sprintf("%.1f m CPU, %d MiB", 1000*cores/b.at.Sub(a.at).Seconds(), b.memory>>20))
+			cpu, mib := last[pod.Name], memory[pod.Name].memory>>20
+			figure(fmt.Sprintf("%s, %s %s", when, deployment, role), fmt.Sprintf("%.1f m CPU, %d MiB", cpu, mib))
+			Expect(cpu).To(BeNumerically("<=", idleMillicores), pod.Name)
+			Expect(mib).To(And(BeNumerically(">", 0), BeNumerically("<=", idleMiB)), pod.Name)
 		}
+	}
+	if ownCluster() {
+		Expect(writes(requestsOfOperator(from))).To(BeEmpty(), "nothing is written where nothing happens")
 	}
 }
 

@@ -7,6 +7,8 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -24,12 +26,39 @@ const crowd = 2000
 func scaleSpecs() {
 	It(fmt.Sprintf("holds %d Extensions", crowd), Label("scale"), func(ctx SpecContext) {
 		r := newRoom(ctx)
-		from := time.Now()
+		restarts, from := restartsOf(ctx), time.Now()
 		r.fill(ctx, crowd)
-		Eventually(func() int { return r.countReady(ctx) }).WithTimeout(15 * time.Minute).WithPolling(5 * time.Second).Should(Equal(crowd))
+		figure(fmt.Sprintf("%d Extensions created", crowd), time.Since(from).Round(time.Second))
+		peak := map[string]uint64{}
+		Eventually(func() int {
+			for pod, u := range usageOf(ctx) {
+				peak[pod] = max(peak[pod], u.memory>>20)
+			}
+			return r.countReady(ctx)
+		}).WithTimeout(15 * time.Minute).WithPolling(2 * time.Second).Should(Equal(crowd))
 		figure(fmt.Sprintf("%d Extensions created → all Ready", crowd), time.Since(from).Round(time.Second))
+		figure(fmt.Sprintf("%d Extensions, most memory of a pod meanwhile", crowd), fmt.Sprintf("%d MiB", slices.Max(slices.Collect(maps.Values(peak)))))
+		if ownCluster() {
+			written := writes(requestsOfOperator(from))
+			figure(fmt.Sprintf("%d Extensions, writes of the operator", crowd), len(written))
+			// One for each; twice that where loads take long.
+			Expect(len(written)).To(BeNumerically("<=", 2*crowd))
+		}
 		idle(ctx, fmt.Sprintf("idle with %d Extensions", crowd))
+		Expect(restartsOf(ctx)).To(Equal(restarts))
 	})
+}
+
+// restartsOf is how often each running pod of the operator was started again.
+func restartsOf(ctx context.Context) map[string]int32 {
+	GinkgoHelper()
+	found := map[string]int32{}
+	for _, deployment := range []string{manager, installer} {
+		for _, pod := range podsOf(ctx, deployment) {
+			found[pod.Name] = pod.Status.ContainerStatuses[0].RestartCount
+		}
+	}
+	return found
 }
 
 // fill makes as many Extensions of the built-in library, some at once.

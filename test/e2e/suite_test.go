@@ -73,6 +73,7 @@ var _ = Describe("the operator", Ordered, ContinueOnFailure, func() {
 	nodeSpecs()
 	scaleSpecs()
 	privilegeSpecs() // what an uninstall takes away first is refused after it
+	configurationSpecs()
 	uninstallSpecs()
 	upgradeSpecs()
 	chartSpecs()

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -55,9 +54,9 @@ func uninstallSpecs() {
 		ensureInstalled(ctx)
 		r := newRoom(ctx)
 		r.hello(ctx)
-		kubectl("delete", "installations", "--all", "--all-namespaces", "--timeout=2m")
+		reader{}.types(ctx, "uninstall-installations")
 		gone(ctx, &appsv1.Deployment{ObjectMeta: r.named("hello")})
-		kubectl("delete", "-f", need("E2E_MANIFEST"), "--timeout=2m")
+		reader{instead: []string{"dist/install.yaml", need("E2E_MANIFEST")}}.types(ctx, "uninstall")
 		gone(ctx, &corev1.Namespace{ObjectMeta: metaNamed(system)})
 		for _, name := range crds {
 			gone(ctx, &apiextensions.CustomResourceDefinition{ObjectMeta: metaNamed(name)})
@@ -86,12 +85,10 @@ func uninstallSpecs() {
 			}).Should(Succeed(), "it waits for an operator that is gone")
 		}
 
-		b := only(blocks("stuck-by-hand"))
-		b.text = strings.ReplaceAll(b.text, "NAME", "hello")
-		b.run("KUBECONFIG=" + byHand.kubeconfig())
+		reader{instead: []string{"NAME", "hello"}, environ: []string{"KUBECONFIG=" + byHand.kubeconfig()}}.types(ctx, "stuck-by-hand")
 		gone(ctx, &api.Installation{ObjectMeta: byHand.named("hello")})
 		Expect(byCommand.installation(ctx, "hello").Finalizers).NotTo(BeEmpty(), "another namespace's was left alone")
-		only(blocks("stuck")).run("PATH=" + pathOf(managerProgram(), need("E2E_KUBECTL")))
+		reader{}.types(ctx, "stuck")
 		for _, name := range crds {
 			gone(ctx, &apiextensions.CustomResourceDefinition{ObjectMeta: metaNamed(name)})
 		}
@@ -100,13 +97,6 @@ func uninstallSpecs() {
 			kubectl("delete", "namespace", r.name, "--timeout=2m") // nothing in it has a finalizer any more
 		}
 	})
-}
-
-// only is the one block that there is.
-func only(found []block) block {
-	GinkgoHelper()
-	Expect(found).To(HaveLen(1))
-	return found[0]
 }
 
 // managerProgram is the manager of this source tree, built once.
