@@ -99,7 +99,7 @@ type CatalogReference struct {
 // cluster, by name and version.
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:shortName=ext,categories=extensions
+// +kubebuilder:resource:shortName=ext,categories=provisioning
 // +kubebuilder:selectablefield:JSONPath=.spec.type
 // +kubebuilder:selectablefield:JSONPath=.spec.name
 // +kubebuilder:printcolumn:name="Type",type=string,JSONPath=`.spec.type`

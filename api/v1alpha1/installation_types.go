@@ -214,7 +214,7 @@ type PodResources struct {
 // the namespace, as whoever may create pods.
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:shortName=extinst,categories=extensions
+// +kubebuilder:resource:shortName=extinst,categories=provisioning
 // +kubebuilder:selectablefield:JSONPath=.spec.extensionRef.name
 // +kubebuilder:printcolumn:name="Extension",type=string,JSONPath=`.spec.extensionRef.name`
 // +kubebuilder:printcolumn:name="Version",type=string,JSONPath=`.status.installed.version`

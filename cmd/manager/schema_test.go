@@ -9,6 +9,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/discovery"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	api "provisioning.dev/extension-operator/api/v1alpha1"
@@ -51,6 +52,19 @@ var _ = Describe("the schema", func() {
 		Entry("a catalog that cannot be", func(s *api.ExtensionSpec) { s.CatalogRef = &api.CatalogReference{Name: "../x"} }, "catalogRef.name must be a DNS label"),
 		Entry("a catalog without a name", func(s *api.ExtensionSpec) { s.CatalogRef = &api.CatalogReference{} }, "spec.catalogRef.name"),
 	)
+
+	It("has no category that is called like a kind, which would stand for both", func() {
+		c, err := discovery.NewDiscoveryClientForConfig(cluster.Config)
+		Expect(err).NotTo(HaveOccurred())
+		resources, err := c.ServerResourcesForGroupVersion(api.GroupVersion.String())
+		Expect(err).NotTo(HaveOccurred())
+		var names, categories []string
+		for _, r := range resources.APIResources {
+			names, categories = append(names, r.Name), append(categories, r.Categories...)
+		}
+		Expect(names).To(ContainElements("extensions", "installations"))
+		Expect(categories).To(HaveEach("provisioning"))
+	})
 
 	DescribeTable("takes every version that the grammar has", func(version string) {
 		ext := extensionOf()
