@@ -53,7 +53,7 @@ func (l loads) Hooks(ctx context.Context, asker extension.Asker, plan extension.
 		return nil, err
 	}
 	req := load.Request{Plan: plan, InputDigest: digest, Namespace: asker.Namespace, Extension: asker.Name}
-	flight := l.loader.Load(req, func() {}) //nolint:contextcheck // a load outlives whoever asks for it
+	flight := l.loader.Load(req, func() {})
 	select {
 	case <-flight.Done():
 	case <-ctx.Done():
