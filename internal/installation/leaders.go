@@ -26,6 +26,9 @@ const (
 	handlesLabel = group + "handles-installations"
 )
 
+// deployments have these Leases, as they are shipped.
+var deployments = map[string]string{LoaderLease: "extension-manager", InstallerLease: "extension-installer"}
+
 // LeaseLabels are what a leader writes on its Lease: whether it handles Installations.
 func LeaseLabels(handles bool) map[string]string {
 	return map[string]string{handlesLabel: strconv.FormatBool(handles)}
@@ -46,7 +49,7 @@ type LivingError struct{ Leader }
 
 func (e LivingError) Error() string {
 	return fmt.Sprintf("a controller of Installations is running: %s holds the Lease %s and renews it. It would put finalizers on again, and not end "+
-		"what it uninstalls. Stop it first: give --stop=%s/extension-installer (the namespace and name of its Deployment), or scale that to 0 or delete it", e.Name, e.Lease, e.Lease.Namespace)
+		"what it uninstalls. Stop it first: give --stop=%s/%s (the namespace and name of its Deployment), or scale that to 0 or delete it", e.Name, e.Lease, e.Lease.Namespace, deployments[e.Lease.Name])
 }
 
 // AwaitNoLeader returns when no process of the cluster leads that handles Installations: at once, or when the Lease of one

@@ -82,14 +82,14 @@ func TestTheLeaseOfOneThatDiedIsWaitedFor(t *testing.T) {
 }
 
 func TestALivingLeaderIsTold(t *testing.T) {
-	for _, name := range []string{installation.InstallerLease, installation.LoaderLease} {
+	for name, deployment := range map[string]string{installation.InstallerLease: "extension-installer", installation.LoaderLease: "extension-manager"} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			c, admin := uninstaller(g)
 			held := lease(t, g, admin, name, "pod-0_a", true)
 			soon(t, g, admin, held, func(spec *coordinationv1.LeaseSpec) { spec.RenewTime = ptr.To(metav1.NowMicro()) })
 			_, _, err := awaited(t, c)
-			g.Expect(err).To(MatchError(And(ContainSubstring("pod-0_a holds the Lease default/"+name+" and renews it"), ContainSubstring("--stop=default/extension-installer"))))
+			g.Expect(err).To(MatchError(And(ContainSubstring("pod-0_a holds the Lease default/"+name+" and renews it"), ContainSubstring("--stop=default/"+deployment+" "))))
 		})
 	}
 }

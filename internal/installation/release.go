@@ -77,8 +77,9 @@ type held struct {
 
 // All releases everything that there is, but what the API server refuses to change, which its error tells.
 func (r Release) All(ctx context.Context) error {
+	var t *tally
 	for range passes {
-		t := &tally{}
+		t = &tally{}
 		for _, h := range kept() {
 			if err := r.every(ctx, h, t); err != nil {
 				return fmt.Errorf("release every %s: %w", h.kind.Kind, err)
@@ -88,7 +89,7 @@ func (r Release) All(ctx context.Context) error {
 			return t.refused()
 		}
 	}
-	return ErrComesAgain
+	return errors.Join(ErrComesAgain, t.refused())
 }
 
 // tally is what one pass has met.
