@@ -67,8 +67,10 @@ func askOver(wanted *tls.Config, method, url, token, body string) (code int, ans
 	if body != "" {
 		request.Header.Set("Content-Type", "application/json")
 	}
-	c := &http.Client{Timeout: time.Minute, Transport: &http.Transport{TLSClientConfig: wanted, DisableKeepAlives: true}}
-	response, err := c.Do(request)
+	// The connection is closed here first: where the server does so, kubectl may see it reset, and then forwards nothing more.
+	transport := &http.Transport{TLSClientConfig: wanted}
+	defer transport.CloseIdleConnections()
+	response, err := (&http.Client{Timeout: time.Minute, Transport: transport}).Do(request)
 	Expect(err).NotTo(HaveOccurred())
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
