@@ -69,7 +69,7 @@ func TestTheDocumentedKustomizationsAreWhatTheySay(t *testing.T) {
 	}
 	plain := taken(kustomized(g, "default"))
 
-	const image = "registry.example/extension-operator:v0.1.0"
+	const image = "registry.example.com/extension-operator:v0.1.0"
 	pods := taken(overlaid(t, g, documented(g, "install.md", "kind: Kustomization"), map[string]string{}))
 	for name, pod := range pods {
 		g.Expect(pod.Containers[0].Image).To(Equal(image), name)
