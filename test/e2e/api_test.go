@@ -83,6 +83,7 @@ func apiSpecs() {
 		r := newRoom(ctx)
 		r.extends(ctx, api.TaskservType, "etcd", "")
 		before := r.becomes(ctx, "etcd", ready).Status.LoadedAt
+		time.Sleep(time.Second) // loadedAt counts in seconds
 		r.kubectl("annotate", "extension", "etcd", "--overwrite", api.ReloadAnnotation+"=now-1")
 		r.kubectl("wait", "extension", "etcd", "--for=jsonpath={.status.lastHandledReloadAt}=now-1", "--timeout=2m")
 		after := r.becomes(ctx, "etcd", ready).Status.LoadedAt
@@ -97,6 +98,7 @@ func apiSpecs() {
 		}
 		before := r.extension(ctx, "etcd").Status
 		user, viewer := r.account(ctx, "user", "extension-api-user"), r.account(ctx, "viewer", "extension-viewer")
+		time.Sleep(time.Second) // loadedAt counts in seconds
 		url := restAPI()
 		const loaded, reload, body = "/api/v1/extensions/loaded", "/api/v1/extensions/reload", `{"extension_type": "taskserv", "name": "etcd"}`
 
