@@ -78,6 +78,11 @@ func writes(all []request) []string {
 	return found
 }
 
+// outside are the requests that are about nothing in a namespace.
+func outside(namespace string, all []request) []request {
+	return slices.DeleteFunc(slices.Clone(all), func(r request) bool { return r.ObjectRef != nil && r.ObjectRef.Namespace == namespace })
+}
+
 // goes is what the API server says of a namespace that is being deleted. It is said to whoever has the right, too.
 const goes = "because it is being terminated"
 

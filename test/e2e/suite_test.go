@@ -77,7 +77,6 @@ var _ = Describe("the operator", Ordered, ContinueOnFailure, func() {
 	uninstallSpecs()
 	upgradeSpecs()
 	chartSpecs()
-	helmSpecs()
 })
 
 var _ = BeforeSuite(func(ctx SpecContext) {
