@@ -31,7 +31,7 @@ var outside = []string{"MAKEFLAGS=", "MAKELEVEL=0"}
 type quickstart struct {
 	cmd                     *exec.Cmd
 	rest                    chan string
-	exports, library, guide string
+	exports, extensions, guide string
 }
 
 // startQuickstart runs it as README.md says, until it has said all.
@@ -80,7 +80,7 @@ func (q *quickstart) read(g Gomega, said string) {
 	g.Expect(strings.Count(q.exports, "\n")).To(Equal(2), said)
 	library := regexp.MustCompile(`(?m)^The library is a copy that you may edit: (.*)$`).FindStringSubmatch(said)
 	g.Expect(library).To(HaveLen(2), said)
-	q.library = library[1]
+	q.extensions = library[1]
 	_, guide, _ := strings.Cut(said, "things to try:\n")
 	guide, _, _ = strings.Cut(guide, "Ctrl-C here")
 	for line := range strings.Lines(guide) {
@@ -120,7 +120,7 @@ func TestDocumentsBesideTheQuickstart(t *testing.T) {
 		return found
 	}
 
-	for _, s := range sessions("quickstart", "library=…/extensions", "library="+q.library, "$HOME", t.TempDir(), "./my-library", "./extensions") {
+	for _, s := range sessions("quickstart", "library=…/extensions", "library="+q.extensions, "$HOME", t.TempDir(), "./my-library", "./extensions") {
 		_, err = typed(s, root)
 		g.Expect(err).NotTo(HaveOccurred())
 	}
