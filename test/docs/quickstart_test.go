@@ -29,8 +29,8 @@ var outside = []string{"MAKEFLAGS=", "MAKELEVEL=0"}
 
 // quickstart is one that runs, and what it has printed: the exports for another terminal, where the library is, and what to try.
 type quickstart struct {
-	cmd                     *exec.Cmd
-	rest                    chan string
+	cmd                        *exec.Cmd
+	rest                       chan string
 	exports, extensions, guide string
 }
 
